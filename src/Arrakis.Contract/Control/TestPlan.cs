@@ -1,0 +1,67 @@
+using Arrakis.Wire;
+
+namespace Arrakis.Contract.Control;
+
+/// <summary>What a tester port sends: UDP datagrams in a closed loop.</summary>
+public sealed record TestPlan
+{
+    /// <summary>Where to; the switch delivers to the port that has this MAC.</summary>
+    public required MacAddress TargetMac { get; init; }
+
+    /// <summary>Destination address.</summary>
+    public required Ipv4Address Target { get; init; }
+
+    /// <summary>Destination port.</summary>
+    public required ushort TargetPort { get; init; }
+
+    /// <summary>Source address; must be free in the network.</summary>
+    public required Ipv4Address Source { get; init; }
+
+    /// <summary>Bytes of UDP payload, 16 to 1472: a sequence number and a send time come first.</summary>
+    public int PayloadLength { get; init; } = 32;
+
+    /// <summary>Requests under way at once.</summary>
+    public int InFlight { get; init; } = 1;
+
+    /// <summary>Requests that are sent before the measurement, or for as long as the warm-up lasts.</summary>
+    public int WarmupMilliseconds { get; init; } = 200;
+
+    /// <summary>How long to measure.</summary>
+    public int DurationMilliseconds { get; init; } = 1000;
+
+    /// <summary>Ends after so many replies, if that is sooner; zero is no limit.</summary>
+    public long MaxRequests { get; init; }
+
+    /// <summary>A request without an answer after this time is lost and sent anew.</summary>
+    public int LossTimeoutMilliseconds { get; init; } = 100;
+}
+
+/// <summary>What a tester measured.</summary>
+public sealed record TestResult
+{
+    /// <summary>Requests sent.</summary>
+    public required long Sent { get; init; }
+
+    /// <summary>Replies whose payload was the request's.</summary>
+    public required long Received { get; init; }
+
+    /// <summary>Requests that had no reply in time.</summary>
+    public required long Lost { get; init; }
+
+    /// <summary>Replies whose payload or addresses were wrong.</summary>
+    public required long Corrupt { get; init; }
+
+    /// <summary>Measured time in seconds.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>Round-trip percentiles in nanoseconds: 50, 99, 99.9, 99.99 and 100.</summary>
+    public required RoundTripPercentiles RoundTrip { get; init; }
+}
+
+/// <summary>Round-trip times in nanoseconds.</summary>
+/// <param name="P50">Median.</param>
+/// <param name="P99">99th percentile.</param>
+/// <param name="P999">99.9th percentile.</param>
+/// <param name="P9999">99.99th percentile.</param>
+/// <param name="Max">Longest.</param>
+public sealed record RoundTripPercentiles(long P50, long P99, long P999, long P9999, long Max);

@@ -1,0 +1,24 @@
+using System.Text.Json.Serialization;
+using Arrakis.Contract.Control;
+using Arrakis.Contract.Device;
+
+namespace Arrakis.Contract.Json;
+
+/// <summary>The one set of JSON rules of the contract: unknown and repeated members, missing required ones and deep nesting are refused.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UseStringEnumConverter = true,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    MaxDepth = 16,
+    Converters = [typeof(MacAddressConverter), typeof(Ipv4AddressConverter), typeof(Ipv4PrefixConverter)])]
+[JsonSerializable(typeof(ControlRequest))]
+[JsonSerializable(typeof(ControlReply))]
+[JsonSerializable(typeof(DeviceRequest))]
+[JsonSerializable(typeof(DeviceReply))]
+[JsonSerializable(typeof(Grant))]
+[JsonSerializable(typeof(FilterRule))]
+public sealed partial class ContractJson : JsonSerializerContext;

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+using Tmds.Linux;
+
+namespace Arrakis.Native;
+
+/// <summary>An owned file descriptor; closed once, on dispose or finalization.</summary>
+public sealed class Descriptor : SafeHandle
+{
+    /// <summary>Takes ownership of a descriptor.</summary>
+    public Descriptor(int number)
+        : base(-1, ownsHandle: true)
+    {
+        SetHandle(number);
+    }
+
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle < 0;
+
+    /// <summary>The number, valid while this object lives and is not disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The descriptor is closed.</exception>
+    public int Number
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(IsClosed, this);
+            return (int)handle;
+        }
+    }
+
+    /// <summary>Makes a second descriptor of the same open file, close-on-exec.</summary>
+    public Descriptor Duplicate()
+    {
+        int copy = LibC.fcntl(Number, LibC.F_DUPFD_CLOEXEC, 0);
+        LinuxException.ThrowIfNegative(copy, "fcntl(F_DUPFD_CLOEXEC)");
+        return new Descriptor(copy);
+    }
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle() => LibC.close((int)handle) == 0;
+}

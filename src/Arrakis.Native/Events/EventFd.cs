@@ -1,0 +1,55 @@
+using Tmds.Linux;
+
+namespace Arrakis.Native.Events;
+
+/// <summary>A counter that wakes who waits for it (eventfd(2)): doorbells towards a device, events towards an application.</summary>
+public sealed unsafe class EventFd : IDisposable
+{
+    /// <summary>Makes a new counter, non-blocking.</summary>
+    public EventFd()
+        : this(Create())
+    {
+    }
+
+    /// <summary>Wraps a counter that came from elsewhere.</summary>
+    public EventFd(Descriptor descriptor)
+    {
+        ArgumentNullException.ThrowIfNull(descriptor);
+        Descriptor = descriptor;
+    }
+
+    /// <summary>The open file.</summary>
+    public Descriptor Descriptor { get; }
+
+    /// <summary>Adds one and wakes the waiters. A counter that is full is already signalled; that is no error.</summary>
+    public void Signal()
+    {
+        ulong one = 1;
+        _ = LibC.write(Descriptor.Number, &one, sizeof(ulong));
+    }
+
+    /// <summary>Sets the counter to zero; whether it was signalled.</summary>
+    public bool TryDrain()
+    {
+        ulong count;
+        return LibC.read(Descriptor.Number, &count, sizeof(ulong)) == sizeof(ulong);
+    }
+
+    /// <summary>Blocks until the counter is signalled, and drains it. False after the timeout.</summary>
+    /// <param name="milliseconds">-1 waits without end.</param>
+    public bool Wait(int milliseconds)
+    {
+        pollfd request = new() { fd = Descriptor.Number, events = (short)LibC.POLLIN };
+        return LibC.poll(&request, 1, milliseconds) > 0 && TryDrain();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Descriptor.Dispose();
+
+    private static Descriptor Create()
+    {
+        int number = LibC.eventfd(0, LibC.EFD_CLOEXEC | LibC.EFD_NONBLOCK);
+        LinuxException.ThrowIfNegative(number, "eventfd");
+        return new Descriptor(number);
+    }
+}

@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+
+namespace Arrakis.Native;
+
+/// <summary>C library functions and numbers that Tmds.LibC lacks, and the shim's.</summary>
+internal static unsafe partial class LibcExtra
+{
+    internal const int MfdNoExecSeal = 0x0008;
+    internal const int SoPeerPidFd = 77;
+    internal const int PrSetNoNewPrivileges = 38;
+    internal const long SysSeccomp = 317;
+    internal const long SysPidfdOpen = 434;
+    internal const long SysPidfdSendSignal = 424;
+    internal const long SysGettid = 186;
+    internal const long SysPerfEventOpen = 298;
+
+    [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
+    internal static partial int Prctl(int option, nuint arg2, nuint arg3, nuint arg4, nuint arg5);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    internal static partial nint Syscall(nint number, nint a, nint b, nint c, nint d, nint e);
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_install")]
+    internal static partial int SigbusInstall();
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_guard")]
+    internal static partial int SigbusGuard(void* start, nuint length);
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_flag")]
+    internal static partial int* SigbusFlag(int slot);
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_release")]
+    internal static partial void SigbusRelease(int slot);
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_timestamp_counter")]
+    [SuppressGCTransition] // Constant time, does not block or call back.
+    internal static partial ulong TimestampCounter();
+}

@@ -1,0 +1,83 @@
+using System.Text;
+using Tmds.Linux;
+
+namespace Arrakis.Native.Net;
+
+/// <summary>A kernel network interface whose wire is a descriptor (Documentation/networking/tuntap.rst): frames without any header before them, non-blocking.</summary>
+public sealed unsafe class TapInterface : IDisposable
+{
+    private const int RequestLength = 40; // struct ifreq
+    private const int NameLength = 16; // IFNAMSIZ
+    private const int TunSetInterface = 0x4004_54CA; // TUNSETIFF
+    private const short TapWithoutHeader = 0x1002; // IFF_TAP | IFF_NO_PI
+    private const int GetFlags = 0x8913; // SIOCGIFFLAGS
+    private const int SetFlags = 0x8914; // SIOCSIFFLAGS
+    private const short Up = 1; // IFF_UP
+
+    private TapInterface(Descriptor descriptor, string name)
+    {
+        Descriptor = descriptor;
+        Name = name;
+    }
+
+    /// <summary>The wire. The interface lives as long as any copy of this descriptor.</summary>
+    public Descriptor Descriptor { get; }
+
+    /// <summary>The interface's name.</summary>
+    public string Name { get; }
+
+    /// <summary>Makes an interface and sets it up.</summary>
+    /// <exception cref="LinuxException">Not permitted (EPERM), or the name is taken (EBUSY).</exception>
+    public static TapInterface Create(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (Encoding.ASCII.GetByteCount(name) >= NameLength)
+        {
+            throw new ArgumentException($"'{name}' is longer than the kernel's 15 characters.", nameof(name));
+        }
+
+        int number;
+        fixed (byte* path = "/dev/net/tun\0"u8)
+        {
+            number = LibC.open(path, LibC.O_RDWR | LibC.O_NONBLOCK | LibC.O_CLOEXEC);
+        }
+
+        LinuxException.ThrowIfNegative(number, "open(/dev/net/tun)");
+        var descriptor = new Descriptor(number);
+        try
+        {
+            byte* request = stackalloc byte[RequestLength];
+            WriteName(request, name);
+            *(short*)(request + NameLength) = TapWithoutHeader;
+            LinuxException.ThrowIfNegative(LibC.ioctl(number, TunSetInterface, request), $"ioctl(TUNSETIFF, {name})");
+            SetUp(name);
+            return new TapInterface(descriptor, name);
+        }
+        catch
+        {
+            descriptor.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Descriptor.Dispose();
+
+    private static void SetUp(string name)
+    {
+        int number = LibC.socket(LibC.AF_INET, LibC.SOCK_DGRAM | LibC.SOCK_CLOEXEC, 0);
+        LinuxException.ThrowIfNegative(number, "socket");
+        using var socket = new Descriptor(number);
+        byte* request = stackalloc byte[RequestLength];
+        WriteName(request, name);
+        LinuxException.ThrowIfNegative(LibC.ioctl(number, GetFlags, request), $"ioctl(SIOCGIFFLAGS, {name})");
+        *(short*)(request + NameLength) |= Up;
+        LinuxException.ThrowIfNegative(LibC.ioctl(number, SetFlags, request), $"ioctl(SIOCSIFFLAGS, {name})");
+    }
+
+    private static void WriteName(byte* request, string name)
+    {
+        new Span<byte>(request, RequestLength).Clear();
+        Encoding.ASCII.GetBytes(name, new Span<byte>(request, NameLength - 1));
+    }
+}

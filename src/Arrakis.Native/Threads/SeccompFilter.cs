@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+
+namespace Arrakis.Native.Threads;
+
+/// <summary>A filter of system calls for one thread (seccomp(2)): what is not allowed kills the process.</summary>
+public static unsafe class SeccompFilter
+{
+    private const uint SetModeFilter = 1;
+    private const uint ReturnKillProcess = 0x8000_0000;
+    private const uint ReturnAllow = 0x7FFF_0000;
+    private const ushort LoadWordAbsolute = 0x20; // BPF_LD | BPF_W | BPF_ABS
+    private const ushort JumpIfEqual = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    private const ushort Return = 0x06; // BPF_RET | BPF_K
+    private const uint NumberOffset = 0; // seccomp_data.nr
+    private const uint ArchitectureOffset = 4; // seccomp_data.arch
+    private const uint ArchitectureX64 = 0xC000_003E;
+
+    /// <summary>From here on, any system call of the calling thread, but those allowed, kills the process.</summary>
+    /// <param name="allowed">Numbers of system calls that stay allowed.</param>
+    public static void KillOnSystemCall(params ReadOnlySpan<int> allowed)
+    {
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
+        {
+            throw new PlatformNotSupportedException("The filter knows the system call numbers of x86-64 only.");
+        }
+
+        LinuxException.ThrowIfNegative(LibcExtra.Prctl(LibcExtra.PrSetNoNewPrivileges, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)");
+        int length = 4 + allowed.Length * 2 + 1;
+        Instruction* program = stackalloc Instruction[length];
+        int at = 0;
+        program[at++] = new(LoadWordAbsolute, 0, 0, ArchitectureOffset);
+        program[at++] = new(JumpIfEqual, 1, 0, ArchitectureX64);
+        program[at++] = new(Return, 0, 0, ReturnKillProcess);
+        program[at++] = new(LoadWordAbsolute, 0, 0, NumberOffset);
+        foreach (int number in allowed)
+        {
+            program[at++] = new(JumpIfEqual, 0, 1, (uint)number);
+            program[at++] = new(Return, 0, 0, ReturnAllow);
+        }
+
+        program[at] = new(Return, 0, 0, ReturnKillProcess);
+        Program filter = new() { Length = (ushort)length, Instructions = program };
+        LinuxException.ThrowIfNegative(LibcExtra.Syscall((nint)LibcExtra.SysSeccomp, (nint)SetModeFilter, 0, (nint)(&filter), 0, 0), "seccomp(SET_MODE_FILTER)");
+    }
+
+    /// <summary>struct sock_filter.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly struct Instruction(ushort code, byte whenTrue, byte whenFalse, uint operand)
+    {
+        public readonly ushort Code = code;
+        public readonly byte WhenTrue = whenTrue;
+        public readonly byte WhenFalse = whenFalse;
+        public readonly uint Operand = operand;
+    }
+
+    /// <summary>struct sock_fprog.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Program
+    {
+        public ushort Length;
+        public Instruction* Instructions;
+    }
+}
