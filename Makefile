@@ -1,0 +1,51 @@
+# Targets for people and for continuous integration; `make help` lists them.
+SHELL := /bin/bash
+CONFIGURATION := Release
+SOLUTION := Arrakis.sln
+
+export DOTNET_NOLOGO := 1
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+# No build server outlives its build, so a target leaves no process behind.
+export MSBUILDDISABLENODEREUSE := 1
+export DOTNET_CLI_USE_MSBUILD_SERVER := 0
+export UseSharedCompilation := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test demo bench-udp pack format clean
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Installs all that the other targets need (root; Debian).
+	@scripts/setup build test demo
+
+build: ## Builds everything.
+	@scripts/setup build
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+
+test: ## Checks the format and runs all tests; the last line counts them (root).
+	@scripts/setup build test
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/test $(CONFIGURATION)
+
+demo: ## Shows ping, echo, a second process and the measurement beside kernel sockets (root).
+	@scripts/setup build demo
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/demo
+
+bench-udp: ## Writes the demo's measurement to artifacts/bench-udp.json; QUICK=1 is a short form (root).
+	@scripts/setup build demo
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/bench-udp
+
+pack: ## Writes the NuGet packages to artifacts/packages.
+	@scripts/setup build
+	rm -rf artifacts/packages
+	dotnet pack $(SOLUTION) -c $(CONFIGURATION) -v q -o artifacts/packages
+	@ls -1 artifacts/packages
+
+format: ## Formats the code.
+	dotnet format $(SOLUTION)
+
+clean: ## Removes everything that was built.
+	rm -rf artifacts
