@@ -68,4 +68,10 @@ public enum ErrorCode
 
     /// <summary>The control socket is not there or does not answer.</summary>
     DaemonUnavailable,
+
+    /// <summary>A grant does not fit its own descriptors, or asks for what the data plane cannot run.</summary>
+    InvalidGrant,
+
+    /// <summary>The device wrote what it must not into a ring.</summary>
+    RingCorrupt,
 }

@@ -43,6 +43,18 @@ public sealed unsafe class EventFd : IDisposable
         return LibC.poll(&request, 1, milliseconds) > 0 && TryDrain();
     }
 
+    /// <summary>Blocks until this counter or another is signalled, and drains both. False after the timeout.</summary>
+    /// <param name="other">The other counter.</param>
+    /// <param name="milliseconds">-1 waits without end.</param>
+    public bool WaitAny(EventFd other, int milliseconds)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        pollfd* requests = stackalloc pollfd[2];
+        requests[0] = new() { fd = Descriptor.Number, events = (short)LibC.POLLIN };
+        requests[1] = new() { fd = other.Descriptor.Number, events = (short)LibC.POLLIN };
+        return LibC.poll(requests, 2, milliseconds) > 0 && (TryDrain() | other.TryDrain());
+    }
+
     /// <inheritdoc/>
     public void Dispose() => Descriptor.Dispose();
 

@@ -90,6 +90,15 @@ public sealed class MemoryFile : IDisposable
     /// <summary>Sets the permission bits, so that no other user reopens the file for writing through /proc.</summary>
     public void SetMode(int mode) => LinuxException.ThrowIfNegative(LibC.fchmod(Descriptor.Number, (mode_t)mode), "fchmod(memfd)");
 
+    /// <summary>The real length in bytes of a file that came from elsewhere (fstat(2)).</summary>
+    public static unsafe long GetLength(Descriptor descriptor)
+    {
+        ArgumentNullException.ThrowIfNull(descriptor);
+        stat status;
+        LinuxException.ThrowIfNegative(LibC.fstat(descriptor.Number, &status), "fstat(memfd)");
+        return (long)status.st_size;
+    }
+
     /// <summary>Opens the same file anew, read-only: a mapping of it cannot be made writable.</summary>
     public unsafe Descriptor OpenReadOnlyCopy()
     {

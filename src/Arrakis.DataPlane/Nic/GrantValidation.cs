@@ -1,0 +1,82 @@
+using System.Numerics;
+using Arrakis.Contract;
+using Arrakis.Native;
+using Arrakis.Wire.Frames;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.DataPlane.Nic;
+
+/// <summary>Checks that a grant is one that this data plane can run, before any of its numbers becomes an address.</summary>
+internal static class GrantValidation
+{
+    private const VirtioFeatures Understood =
+        VirtioFeatures.Version1
+        | VirtioFeatures.VhostUserProtocolFeatures
+        | VirtioFeatures.NetMac
+        | VirtioFeatures.NetMtu
+        | VirtioFeatures.NetStatus;
+
+    private const int MinMtu = 68; // RFC 791 §3.2
+
+    /// <summary>Checks a grant against its descriptors.</summary>
+    /// <exception cref="InvalidGrantException">Something does not fit.</exception>
+    public static void Check(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    {
+        Require(grant.Memory is not null && grant.Queues is not null, "The grant has no memory or no queues.");
+        Require((grant.Features & VirtioFeatures.Version1) != 0, "The grant is for a legacy virtio device.");
+        Require((grant.Features & ~Understood) == 0, $"The grant has features that this data plane does not speak: {grant.Features & ~Understood}.");
+        CheckMemory(grant);
+        CheckQueues(grant, descriptors);
+        Require(grant.Mac.IsUnicast, $"The hardware address {grant.Mac} is not that of one station.");
+        Require(grant.Address.Address.IsUnicast, $"The address {grant.Address} is not that of one host.");
+    }
+
+    private static void CheckMemory(Grant grant)
+    {
+        MemoryGrant memory = grant.Memory;
+        Require(
+            memory.BufferSize is > 0 and <= 65536 && BitOperations.IsPow2(memory.BufferSize),
+            $"The buffer size {memory.BufferSize} is no power of two up to 65536.");
+        int needed = grant.Mtu + EthernetView.HeaderLength + VirtioNetHeader.Length;
+        Require(grant.Mtu is >= MinMtu and <= 65535 && needed <= memory.BufferSize, $"The MTU {grant.Mtu} does not fit buffers of {memory.BufferSize} bytes.");
+        Require(
+            memory.BufferOffset >= 0 && memory.BufferLength >= memory.BufferSize && memory.BufferLength <= memory.Length
+                && memory.BufferOffset <= memory.Length - memory.BufferLength && memory.BufferOffset % 64 == 0
+                && memory.BufferLength / memory.BufferSize <= int.MaxValue / 2,
+            $"The buffers at {memory.BufferOffset}, {memory.BufferLength} bytes, are not in queue memory of {memory.Length} bytes.");
+    }
+
+    private static void CheckQueues(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    {
+        Require(
+            grant.Queues.Count == 2 && grant.Queues[0].Direction == QueueDirection.Receive && grant.Queues[1].Direction == QueueDirection.Transmit,
+            "The grant has not one receive and one transmit queue, in this order.");
+        var parts = new List<(long Start, long End)> { (grant.Memory.BufferOffset, grant.Memory.BufferOffset + grant.Memory.BufferLength) };
+        foreach (QueueGrant queue in grant.Queues)
+        {
+            Require(queue.Layout == RingLayoutKind.VirtioSplit, $"This data plane does not speak the ring layout {queue.Layout}.");
+            SplitRingLayout ring = queue.Ring;
+            Require(ring.FitsIn(grant.Memory.Length), $"The ring {ring} is not in queue memory of {grant.Memory.Length} bytes, or is not aligned.");
+            parts.Add((ring.DescriptorTable, ring.DescriptorTable + ring.DescriptorTableLength));
+            parts.Add((ring.AvailableRing, ring.AvailableRing + ring.AvailableRingLength));
+            parts.Add((ring.UsedRing, ring.UsedRing + ring.UsedRingLength));
+            Require(
+                queue.KickDescriptor > Grant.EventDescriptor && queue.KickDescriptor < descriptors.Count,
+                $"The doorbell is descriptor {queue.KickDescriptor} of {descriptors.Count}.");
+        }
+
+        parts.Sort();
+        for (int i = 1; i < parts.Count; i++)
+        {
+            Require(parts[i].Start >= parts[i - 1].End, $"Parts of queue memory overlap at {parts[i].Start}.");
+        }
+    }
+
+    private static void Require(bool condition, string message)
+    {
+        if (!condition)
+        {
+            throw new InvalidGrantException(message);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using Arrakis.Wire.Frames;
+
+namespace Arrakis;
+
+/// <summary>
+/// What a binding received, sent and dropped. The polling thread writes; any thread may read, and sees each number as it
+/// was a moment ago.
+/// </summary>
+public sealed class NetCounters
+{
+    private readonly long[] _errors = new long[Enum.GetValues<FrameError>().Length];
+    private readonly long[] _drops = new long[Enum.GetValues<DropReason>().Length];
+    private long _framesReceived;
+    private long _bytesReceived;
+    private long _framesSent;
+    private long _bytesSent;
+    private long _datagramsDelivered;
+    private long _arpPackets;
+    private long _echoRequests;
+
+    /// <summary>Frames taken from the receive ring.</summary>
+    public long FramesReceived => Volatile.Read(ref _framesReceived);
+
+    /// <summary>Their bytes, without the virtio-net header.</summary>
+    public long BytesReceived => Volatile.Read(ref _bytesReceived);
+
+    /// <summary>Frames posted to the transmit ring.</summary>
+    public long FramesSent => Volatile.Read(ref _framesSent);
+
+    /// <summary>Their bytes, without the virtio-net header.</summary>
+    public long BytesSent => Volatile.Read(ref _bytesSent);
+
+    /// <summary>Datagrams handed to a socket or a packet handler.</summary>
+    public long DatagramsDelivered => Volatile.Read(ref _datagramsDelivered);
+
+    /// <summary>Well-formed ARP packets received.</summary>
+    public long ArpPackets => Volatile.Read(ref _arpPackets);
+
+    /// <summary>ICMP echo requests received.</summary>
+    public long EchoRequests => Volatile.Read(ref _echoRequests);
+
+    /// <summary>Malformed or unsupported frames of one kind.</summary>
+    public long this[FrameError error] => Volatile.Read(ref _errors[(int)error]);
+
+    /// <summary>Drops for one reason.</summary>
+    public long this[DropReason reason] => Volatile.Read(ref _drops[(int)reason]);
+
+    /// <summary>All counters by name.</summary>
+    public IReadOnlyDictionary<string, long> ToDictionary()
+    {
+        var all = new Dictionary<string, long>
+        {
+            [nameof(FramesReceived)] = FramesReceived,
+            [nameof(BytesReceived)] = BytesReceived,
+            [nameof(FramesSent)] = FramesSent,
+            [nameof(BytesSent)] = BytesSent,
+            [nameof(DatagramsDelivered)] = DatagramsDelivered,
+            [nameof(ArpPackets)] = ArpPackets,
+            [nameof(EchoRequests)] = EchoRequests,
+        };
+        foreach (FrameError error in Enum.GetValues<FrameError>())
+        {
+            if (error != FrameError.None)
+            {
+                all[error.ToString()] = this[error];
+            }
+        }
+
+        foreach (DropReason reason in Enum.GetValues<DropReason>())
+        {
+            all[reason.ToString()] = this[reason];
+        }
+
+        return all;
+    }
+
+    internal void Count(FrameError error) => _errors[(int)error]++;
+
+    internal void Count(DropReason reason) => _drops[(int)reason]++;
+
+    internal void CountReceived(int frames, long bytes)
+    {
+        _framesReceived += frames;
+        _bytesReceived += bytes;
+    }
+
+    internal void CountSent(int bytes)
+    {
+        _framesSent++;
+        _bytesSent += bytes;
+    }
+
+    internal void CountDelivered() => _datagramsDelivered++;
+
+    internal void CountArp() => _arpPackets++;
+
+    internal void CountEcho() => _echoRequests++;
+}
