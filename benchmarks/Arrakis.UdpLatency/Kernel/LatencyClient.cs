@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Arrakis.Native.Threads;
+using Arrakis.UdpLatency.Report;
+using HdrHistogram;
+
+namespace Arrakis.UdpLatency.Kernel;
+
+/// <summary>
+/// A closed-loop client on a kernel socket: so many requests in flight, each reply checked and at once followed by the
+/// slot's next request. Nothing is allocated while it measures.
+/// </summary>
+internal sealed class LatencyClient
+{
+    private static readonly long LossTimeout = Stopwatch.Frequency / 10;
+
+    private readonly Socket _socket;
+    private readonly RequestSlots _slots;
+    private readonly byte[] _reply;
+    private readonly LongHistogram _histogram = new(1, 10_000_000_000, 3);
+    private long _received;
+    private long _lost;
+    private long _corrupt;
+
+    private LatencyClient(Socket socket, ClientOrder order)
+    {
+        _socket = socket;
+        _slots = new RequestSlots(order.InFlight, order.PayloadLength);
+        _reply = new byte[order.PayloadLength + 1];
+    }
+
+    /// <summary>Runs on the calling thread, which is pinned to the order's core.</summary>
+    public static Measurement Run(ClientOrder order)
+    {
+        PinnedThread.Pin(order.Core);
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        socket.ReceiveTimeout = 100;
+        socket.Bind(new IPEndPoint(IPAddress.Parse(order.Source), order.SourcePort));
+        socket.Connect(new IPEndPoint(IPAddress.Parse(order.Target), order.TargetPort));
+        socket.Blocking = !order.BusyPoll;
+        using var systemCalls = new SystemCallCounter(order.ServingThread);
+        var client = new LatencyClient(socket, order);
+        client.SendAll();
+        _ = client.Loop(Milliseconds(order.WarmupMilliseconds));
+        client.Reset();
+        long callsBefore = systemCalls.Count;
+        double seconds = client.Loop(Milliseconds(order.DurationMilliseconds));
+        return client.Result(seconds, systemCalls.Count - callsBefore);
+    }
+
+    private static long Milliseconds(int value) => value * (Stopwatch.Frequency / 1000);
+
+    private void SendAll()
+    {
+        for (int slot = 0; slot < _slots.Count; slot++)
+        {
+            Send(slot, Stopwatch.GetTimestamp());
+        }
+    }
+
+    private void Send(int slot, long now) => _socket.Send(_slots.Next(slot, now), SocketFlags.None);
+
+    /// <summary>Answers, measures and sends on for so many stopwatch ticks; returns the seconds it took.</summary>
+    private double Loop(long duration)
+    {
+        long start = Stopwatch.GetTimestamp();
+        long end = start + duration;
+        long nextLossCheck = start + LossTimeout;
+        long now = start;
+        while (now < end)
+        {
+            int length = _socket.Receive(_reply, SocketFlags.None, out SocketError error);
+            now = Stopwatch.GetTimestamp();
+            if (error == SocketError.Success)
+            {
+                Take(_reply.AsSpan(0, length), now);
+            }
+
+            if (now >= nextLossCheck)
+            {
+                SendLostAnew(now);
+                nextLossCheck = now + LossTimeout;
+            }
+        }
+
+        return Stopwatch.GetElapsedTime(start, now).TotalSeconds;
+    }
+
+    private void Take(ReadOnlySpan<byte> reply, long now)
+    {
+        ReplyMatch match = _slots.Match(reply, out int slot);
+        if (match != ReplyMatch.Exact)
+        {
+            _corrupt += match == ReplyMatch.Corrupt ? 1 : 0;
+            return;
+        }
+
+        _received++;
+        long ticks = now - _slots.SentAt(slot);
+        _histogram.RecordValue(ticks * (1_000_000_000 / Stopwatch.Frequency));
+        Send(slot, Stopwatch.GetTimestamp());
+    }
+
+    private void SendLostAnew(long now)
+    {
+        for (int slot = 0; slot < _slots.Count; slot++)
+        {
+            if (now - _slots.SentAt(slot) > LossTimeout)
+            {
+                _lost++;
+                Send(slot, Stopwatch.GetTimestamp());
+            }
+        }
+    }
+
+    private void Reset()
+    {
+        _histogram.Reset();
+        _received = 0;
+        _lost = 0;
+        _corrupt = 0;
+    }
+
+    private Measurement Result(double seconds, long systemCalls) => new(
+        _received,
+        _lost,
+        _corrupt,
+        seconds,
+        _histogram.GetValueAtPercentile(50),
+        _histogram.GetValueAtPercentile(99),
+        _histogram.GetValueAtPercentile(99.9),
+        systemCalls);
+}

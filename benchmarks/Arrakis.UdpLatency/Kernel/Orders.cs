@@ -1,0 +1,31 @@
+namespace Arrakis.UdpLatency.Kernel;
+
+/// <summary>What a process is to serve.</summary>
+internal sealed record ServerOrder(string Address, ushort Port, int Core, bool BusyPoll);
+
+/// <summary>What a client process is to send and measure.</summary>
+internal sealed record ClientOrder
+{
+    public required string Source { get; init; }
+
+    public required ushort SourcePort { get; init; }
+
+    public required string Target { get; init; }
+
+    public required ushort TargetPort { get; init; }
+
+    public required int Core { get; init; }
+
+    public required bool BusyPoll { get; init; }
+
+    public required int InFlight { get; init; }
+
+    public required int PayloadLength { get; init; }
+
+    public required int WarmupMilliseconds { get; init; }
+
+    public required int DurationMilliseconds { get; init; }
+
+    /// <summary>The server's thread, whose system calls are counted.</summary>
+    public required int ServingThread { get; init; }
+}

@@ -1,0 +1,160 @@
+using System.Diagnostics;
+using System.Text;
+using Arrakis.Native.Processes;
+
+namespace Arrakis.UdpLatency.Processes;
+
+/// <summary>
+/// A process that this one started and ends: in a session of its own (so that Ctrl-C reaches it only through us, in
+/// order), with its standard input held open (its end tells our own programs to stop, also if we are killed).
+/// </summary>
+internal sealed class ChildProcess : IAsyncDisposable
+{
+    private const int TerminateSignal = 15;
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
+    private readonly Process _process;
+    private readonly StringBuilder _errors = new();
+    private bool _disposed;
+
+    private ChildProcess(string name, Process process)
+    {
+        Name = name;
+        _process = process;
+    }
+
+    public string Name { get; }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>What it wrote to standard error so far.</summary>
+    public string Errors
+    {
+        get
+        {
+            lock (_errors)
+            {
+                return _errors.ToString().Trim();
+            }
+        }
+    }
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="name">What to call it in messages.</param>
+    /// <param name="networkNamespace">File of the network namespace to run it in; null runs it in ours.</param>
+    /// <param name="program">Path of the program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="environment">Variables to add.</param>
+    public static ChildProcess Start(
+        string name,
+        string? networkNamespace,
+        string program,
+        IReadOnlyList<string> arguments,
+        IReadOnlyDictionary<string, string>? environment = null)
+    {
+        // Both programs replace themselves by the next, so the process has the number that Process knows.
+        string[] inNamespace = networkNamespace is null ? [] : ["nsenter", $"--net={networkNamespace}"];
+        var start = new ProcessStartInfo("setsid", [.. inNamespace, program, .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach ((string key, string value) in environment ?? new Dictionary<string, string>())
+        {
+            start.Environment[key] = value;
+        }
+
+        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} did not start.");
+        var child = new ChildProcess(name, process);
+        process.ErrorDataReceived += child.OnError;
+        process.BeginErrorReadLine();
+        return child;
+    }
+
+    /// <summary>Its next line of standard output.</summary>
+    /// <exception cref="InvalidOperationException">It ended without one; the message has what it wrote to standard error.</exception>
+    /// <exception cref="TimeoutException">It said nothing in time.</exception>
+    public async Task<string> ReadLineAsync(TimeSpan timeout, CancellationToken cancellation)
+    {
+        string? line = await _process.StandardOutput.ReadLineAsync(cancellation).AsTask().WaitAsync(timeout, cancellation);
+        if (line is not null)
+        {
+            return line;
+        }
+
+        await _process.WaitForExitAsync(cancellation);
+        throw new InvalidOperationException($"{Name} ended with code {_process.ExitCode}: {Errors}");
+    }
+
+    /// <summary>Fails if it has ended, with its own words.</summary>
+    public void ThrowIfExited()
+    {
+        if (_process.HasExited)
+        {
+            throw new InvalidOperationException($"{Name} ended with code {_process.ExitCode}: {Errors}");
+        }
+    }
+
+    /// <summary>Asks it to end (end of input, SIGTERM), kills it if it does not, and waits until it has ended.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        try
+        {
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended already: nobody reads the pipe.
+        }
+
+        if (!_process.HasExited)
+        {
+            Terminate();
+            using var grace = new CancellationTokenSource(Grace);
+            try
+            {
+                await _process.WaitForExitAsync(grace.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                _process.Kill(entireProcessTree: true);
+                await _process.WaitForExitAsync(CancellationToken.None);
+            }
+        }
+
+        _process.Dispose();
+    }
+
+    private void Terminate()
+    {
+        try
+        {
+            using ProcessDescriptor descriptor = ProcessDescriptor.Open(_process.Id);
+            _ = descriptor.Signal(TerminateSignal);
+        }
+        catch (Native.LinuxException)
+        {
+            // It ended in between.
+        }
+    }
+
+    private void OnError(object sender, DataReceivedEventArgs line)
+    {
+        if (line.Data is not null)
+        {
+            lock (_errors)
+            {
+                _ = _errors.AppendLine(line.Data);
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Arrakis.UdpLatency.Processes;
+
+/// <summary>
+/// What a process of this program does for another one: its first argument is "role", then the role's name and its
+/// order as JSON. It answers with one line of JSON on standard output, and ends at the end of standard input at the latest.
+/// </summary>
+internal static class Role
+{
+    public const string Argument = "role";
+
+    /// <summary>Starts this program in a role.</summary>
+    public static ChildProcess Start<TOrder>(string role, TOrder order, JsonTypeInfo<TOrder> type, string? networkNamespace = null) =>
+        ChildProcess.Start(role, networkNamespace, Environment.ProcessPath!, [Argument, role, JsonSerializer.Serialize(order, type)]);
+
+    /// <summary>Reads a process's answer.</summary>
+    public static async Task<TAnswer> AnswerAsync<TAnswer>(this ChildProcess process, JsonTypeInfo<TAnswer> type, TimeSpan timeout, CancellationToken cancellation)
+    {
+        string line = await process.ReadLineAsync(timeout, cancellation);
+        return JsonSerializer.Deserialize(line, type) ?? throw new InvalidDataException($"{process.Name} answered nothing.");
+    }
+
+    /// <summary>Writes this process's answer.</summary>
+    public static void Answer<TAnswer>(TAnswer answer, JsonTypeInfo<TAnswer> type)
+    {
+        Console.Out.WriteLine(JsonSerializer.Serialize(answer, type));
+        Console.Out.Flush();
+    }
+
+    /// <summary>Ends this process when the one that started it closes our standard input, as it does when it ends.</summary>
+    public static void EndWithParent()
+    {
+        var watch = new Thread(() =>
+        {
+            while (Console.OpenStandardInput().ReadByte() >= 0)
+            {
+                // Nothing is said there; only its end counts.
+            }
+
+            Environment.Exit(0);
+        })
+        {
+            IsBackground = true,
+            Name = "parent-watch",
+        };
+        watch.Start();
+    }
+}

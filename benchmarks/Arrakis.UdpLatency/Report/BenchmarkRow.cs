@@ -1,0 +1,72 @@
+using System.Text.Json.Serialization;
+
+namespace Arrakis.UdpLatency.Report;
+
+/// <summary>One row of the benchmark: medians over the pairs, their spread, and how many times faster than kernel sockets.</summary>
+internal sealed record BenchmarkRow
+{
+    [JsonPropertyName("path")]
+    public required string Path { get; init; }
+
+    [JsonPropertyName("api")]
+    public required string Api { get; init; }
+
+    [JsonPropertyName("in_flight")]
+    public required int InFlight { get; init; }
+
+    [JsonPropertyName("p50_us")]
+    public required double P50 { get; init; }
+
+    [JsonPropertyName("p99_us")]
+    public required double P99 { get; init; }
+
+    [JsonPropertyName("p999_us")]
+    public required double P999 { get; init; }
+
+    [JsonPropertyName("rps")]
+    public required double RequestsPerSecond { get; init; }
+
+    [JsonPropertyName("syscalls_per_request")]
+    public required double SystemCallsPerRequest { get; init; }
+
+    /// <summary>How many times it was measured.</summary>
+    [JsonPropertyName("pairs")]
+    public required int Pairs { get; init; }
+
+    [JsonPropertyName("p50_us_min")]
+    public required double P50Min { get; init; }
+
+    [JsonPropertyName("p50_us_max")]
+    public required double P50Max { get; init; }
+
+    [JsonPropertyName("p99_us_min")]
+    public required double P99Min { get; init; }
+
+    [JsonPropertyName("p99_us_max")]
+    public required double P99Max { get; init; }
+
+    [JsonPropertyName("p999_us_min")]
+    public required double P999Min { get; init; }
+
+    [JsonPropertyName("p999_us_max")]
+    public required double P999Max { get; init; }
+
+    [JsonPropertyName("rps_min")]
+    public required double RequestsPerSecondMin { get; init; }
+
+    [JsonPropertyName("rps_max")]
+    public required double RequestsPerSecondMax { get; init; }
+
+    /// <summary>Median over the pairs of: blocking sockets' p50 divided by this p50, both of one pair; null for sockets themselves.</summary>
+    [JsonPropertyName("p50_times_faster_than_blocking")]
+    public double? P50VersusBlocking { get; init; }
+
+    [JsonPropertyName("p99_times_faster_than_blocking")]
+    public double? P99VersusBlocking { get; init; }
+
+    [JsonPropertyName("p50_times_faster_than_busy_poll")]
+    public double? P50VersusBusyPoll { get; init; }
+
+    [JsonPropertyName("p99_times_faster_than_busy_poll")]
+    public double? P99VersusBusyPoll { get; init; }
+}

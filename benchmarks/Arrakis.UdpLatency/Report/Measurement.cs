@@ -1,0 +1,12 @@
+namespace Arrakis.UdpLatency.Report;
+
+/// <summary>What one run of a closed-loop client measured.</summary>
+/// <param name="Received">Replies whose payload was the request's.</param>
+/// <param name="Lost">Requests that had no reply in time.</param>
+/// <param name="Corrupt">Replies whose payload was not the request's.</param>
+/// <param name="Seconds">Measured time.</param>
+/// <param name="P50">Median round trip in nanoseconds.</param>
+/// <param name="P99">99th percentile in nanoseconds.</param>
+/// <param name="P999">99.9th percentile in nanoseconds.</param>
+/// <param name="SystemCalls">System calls of the serving thread in the measured time.</param>
+internal sealed record Measurement(long Received, long Lost, long Corrupt, double Seconds, long P50, long P99, long P999, long SystemCalls);

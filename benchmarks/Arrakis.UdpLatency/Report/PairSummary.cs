@@ -1,0 +1,74 @@
+namespace Arrakis.UdpLatency.Report;
+
+/// <summary>Sums up the pairs of a benchmark: each pair is one run of every row, kernel and arrakis in turn.</summary>
+internal static class PairSummary
+{
+    /// <summary>One row for each kind of row, in the order of the first pair.</summary>
+    /// <param name="pairs">Rows of each pair; the same kinds in each.</param>
+    /// <exception cref="InvalidDataException">A pair lacks a row that another has.</exception>
+    public static IReadOnlyList<BenchmarkRow> Summarize(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs) =>
+        pairs.Count == 0 ? [] : [.. pairs[0].Select(row => Summarize(pairs, row))];
+
+    private static BenchmarkRow Summarize(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind)
+    {
+        LatencyRow[] rows = [.. pairs.Select(pair => Find(pair, kind.Path, kind.Api, kind.InFlight)
+            ?? throw new InvalidDataException($"A pair has no row {kind.Path}, {kind.Api}, {kind.InFlight} in flight."))];
+        Spread p50 = SpreadOf(rows, row => row.P50);
+        Spread p99 = SpreadOf(rows, row => row.P99);
+        Spread p999 = SpreadOf(rows, row => row.P999);
+        Spread rate = SpreadOf(rows, row => row.RequestsPerSecond);
+        return new BenchmarkRow
+        {
+            Path = kind.Path,
+            Api = kind.Api,
+            InFlight = kind.InFlight,
+            P50 = MedianOf(rows, row => row.P50),
+            P99 = MedianOf(rows, row => row.P99),
+            P999 = MedianOf(rows, row => row.P999),
+            RequestsPerSecond = Math.Round(MedianOf(rows, row => row.RequestsPerSecond)),
+            SystemCallsPerRequest = MedianOf(rows, row => row.SystemCallsPerRequest),
+            Pairs = rows.Length,
+            P50Min = p50.Min,
+            P50Max = p50.Max,
+            P99Min = p99.Min,
+            P99Max = p99.Max,
+            P999Min = p999.Min,
+            P999Max = p999.Max,
+            RequestsPerSecondMin = rate.Min,
+            RequestsPerSecondMax = rate.Max,
+            P50VersusBlocking = Ratio(pairs, kind, Paths.KernelBlocking, row => row.P50),
+            P99VersusBlocking = Ratio(pairs, kind, Paths.KernelBlocking, row => row.P99),
+            P50VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P50),
+            P99VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P99),
+        };
+    }
+
+    /// <summary>How many times faster a row is than sockets with as many requests in flight: the ratio within each pair, then the median.</summary>
+    private static double? Ratio(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind, string kernelPath, Func<LatencyRow, double> figure)
+    {
+        if (kind.Path != Paths.Arrakis)
+        {
+            return null;
+        }
+
+        List<double> ratios = [];
+        foreach (IReadOnlyList<LatencyRow> pair in pairs)
+        {
+            LatencyRow? kernel = pair.FirstOrDefault(row => row.Path == kernelPath && row.InFlight == kind.InFlight);
+            LatencyRow? own = Find(pair, kind.Path, kind.Api, kind.InFlight);
+            if (kernel is not null && own is not null && figure(own) > 0)
+            {
+                ratios.Add(figure(kernel) / figure(own));
+            }
+        }
+
+        return ratios.Count == 0 ? null : Math.Round(Statistics.Median(ratios), 2);
+    }
+
+    private static LatencyRow? Find(IReadOnlyList<LatencyRow> pair, string path, string api, int inFlight) =>
+        pair.FirstOrDefault(row => row.Path == path && row.Api == api && row.InFlight == inFlight);
+
+    private static double MedianOf(LatencyRow[] rows, Func<LatencyRow, double> figure) => Math.Round(Statistics.Median(rows.Select(figure)), 4);
+
+    private static Spread SpreadOf(LatencyRow[] rows, Func<LatencyRow, double> figure) => Spread.Of([.. rows.Select(figure)]);
+}
