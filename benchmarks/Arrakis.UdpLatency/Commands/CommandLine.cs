@@ -1,26 +1,64 @@
-using Arrakis.UdpLatency.Kernel;
-using Arrakis.UdpLatency.Machine;
+using System.CommandLine;
+using System.CommandLine.Parsing;
 using Arrakis.UdpLatency.Report;
-using Spectre.Console;
 
 namespace Arrakis.UdpLatency.Commands;
 
+/// <summary>The commands and their options.</summary>
 internal static class CommandLine
 {
-    public static async Task<int> RunAsync(string[] args)
-    {
-        _ = args;
-        await using var teardown = new Teardown();
-        await TraceFileSystem.EnsureAsync(teardown, default);
-        KernelBaseline kernel = await KernelBaseline.CreateAsync(new MeasurementPlan(), teardown, default);
-        List<LatencyRow> rows = [];
-        foreach (int inFlight in new[] { 1, 64 })
-        {
-            rows.Add(await kernel.MeasureAsync(false, inFlight, default));
-            rows.Add(await kernel.MeasureAsync(true, inFlight, default));
-        }
+    private static readonly Option<bool> s_quick = new("--quick") { Description = "A short form: shorter runs, less certain figures." };
+    private static readonly Option<int> s_pairs = new("--pairs") { Description = "Pairs of runs: kernel and arrakis in turn.", DefaultValueFactory = _ => 5 };
+    private static readonly Option<int> s_clientCore = new("--client-core") { Description = "Core of the kernel client and of the device.", DefaultValueFactory = _ => 0 };
+    private static readonly Option<int> s_serverCore = new("--server-core") { Description = "Core of the serving thread.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int> s_payload = new("--payload") { Description = "Bytes of UDP payload, 16 to 1472.", DefaultValueFactory = _ => 32 };
 
-        AnsiConsole.Write(LatencyTable.Of(rows));
-        return 0;
+    public static Task<int> RunAsync(string[] args)
+    {
+        s_payload.Validators.Add(result => Range(result, s_payload, 16, 1472));
+        s_pairs.Validators.Add(result => Range(result, s_pairs, 1, 1000));
+        s_clientCore.Validators.Add(result => Range(result, s_clientCore, 0, 1023));
+        s_serverCore.Validators.Add(result => Range(result, s_serverCore, 0, 1023));
+        var root = new RootCommand("UDP round trips through Arrakis beside kernel sockets.") { Demo(), Bench() };
+        return root.Parse(args).InvokeAsync();
+    }
+
+    private static Command Demo()
+    {
+        Option<string> output = Output("artifacts/demo.json");
+        var command = new Command("demo", "Shows ping, echo and a second process through the rings, then the measurement.") { output, s_quick, s_clientCore, s_serverCore, s_payload };
+        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), (session, cancellation) => DemoCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_quick), cancellation)));
+        return command;
+    }
+
+    private static Command Bench()
+    {
+        Option<string> output = Output("artifacts/bench-udp.json");
+        var command = new Command("bench", "Measures alternating pairs: medians, spread and ratios.") { output, s_quick, s_pairs, s_clientCore, s_serverCore, s_payload };
+        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), (session, cancellation) => BenchCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_pairs), cancellation)));
+        return command;
+    }
+
+    private static Option<string> Output(string file) => new("--output") { Description = "The result file.", DefaultValueFactory = _ => file };
+
+    private static MeasurementPlan Plan(ParseResult parsed)
+    {
+        bool quick = parsed.GetValue(s_quick);
+        return new MeasurementPlan
+        {
+            ClientCore = parsed.GetValue(s_clientCore),
+            ServerCore = parsed.GetValue(s_serverCore),
+            PayloadLength = parsed.GetValue(s_payload),
+            WarmupMilliseconds = quick ? 300 : 500,
+            DurationMilliseconds = quick ? 400 : 2000,
+        };
+    }
+
+    private static void Range(OptionResult result, Option<int> option, int least, int most)
+    {
+        if (result.Tokens.Count > 0 && result.GetValue(option) is int value && (value < least || value > most))
+        {
+            result.AddError($"{option.Name} must be {least} to {most}.");
+        }
     }
 }

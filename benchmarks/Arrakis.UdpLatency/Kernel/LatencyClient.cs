@@ -13,6 +13,7 @@ namespace Arrakis.UdpLatency.Kernel;
 /// </summary>
 internal sealed class LatencyClient
 {
+    private const int CountingMilliseconds = 200;
     private static readonly long LossTimeout = Stopwatch.Frequency / 10;
 
     private readonly Socket _socket;
@@ -39,14 +40,13 @@ internal sealed class LatencyClient
         socket.Bind(new IPEndPoint(IPAddress.Parse(order.Source), order.SourcePort));
         socket.Connect(new IPEndPoint(IPAddress.Parse(order.Target), order.TargetPort));
         socket.Blocking = !order.BusyPoll;
-        using var systemCalls = new SystemCallCounter(order.ServingThread);
         var client = new LatencyClient(socket, order);
         client.SendAll();
         _ = client.Loop(Milliseconds(order.WarmupMilliseconds));
         client.Reset();
-        long callsBefore = systemCalls.Count;
         double seconds = client.Loop(Milliseconds(order.DurationMilliseconds));
-        return client.Result(seconds, systemCalls.Count - callsBefore);
+        Measurement measured = client.Result(seconds);
+        return measured with { SystemCallsPerRequest = client.CountSystemCalls(order.ServingThread) };
     }
 
     private static long Milliseconds(int value) => value * (Stopwatch.Frequency / 1000);
@@ -122,7 +122,17 @@ internal sealed class LatencyClient
         _corrupt = 0;
     }
 
-    private Measurement Result(double seconds, long systemCalls) => new(
+    /// <summary>Apart from the timed run: while the tracepoint is on, every system call of the machine takes longer.</summary>
+    private double CountSystemCalls(int thread)
+    {
+        Reset();
+        using var systemCalls = new SystemCallCounter(thread);
+        long before = systemCalls.Count;
+        _ = Loop(Milliseconds(CountingMilliseconds));
+        return (double)(systemCalls.Count - before) / Math.Max(1, _received);
+    }
+
+    private Measurement Result(double seconds) => new(
         _received,
         _lost,
         _corrupt,
@@ -130,5 +140,5 @@ internal sealed class LatencyClient
         _histogram.GetValueAtPercentile(50),
         _histogram.GetValueAtPercentile(99),
         _histogram.GetValueAtPercentile(99.9),
-        systemCalls);
+        SystemCallsPerRequest: 0);
 }

@@ -29,7 +29,7 @@ internal static class Requirements
         IReadOnlyList<int> allowed = PinnedThread.AllowedCores();
         foreach (int core in cores.Except(allowed))
         {
-            missing.Add($"Core {core}: this process may use only {string.Join(", ", allowed)}. Name others with --device-core and --application-core.");
+            missing.Add($"Core {core}: this process may use only {string.Join(", ", allowed)}. Name others with --client-core and --server-core.");
         }
 
         return missing;

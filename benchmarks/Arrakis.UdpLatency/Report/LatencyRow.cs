@@ -39,7 +39,7 @@ internal sealed record LatencyRow(
             Microseconds(measured.P99),
             Microseconds(measured.P999),
             Math.Round(measured.Received / measured.Seconds),
-            Math.Round((double)measured.SystemCalls / measured.Received, 4));
+            Math.Round(measured.SystemCallsPerRequest, 4));
     }
 
     private static double Microseconds(long nanoseconds) => Math.Round(nanoseconds / 1000.0, 3);

@@ -30,8 +30,8 @@ internal static class LatencyTable
     public static Table Of(IReadOnlyList<BenchmarkRow> rows)
     {
         Table table = Columns(
-            $"UDP echo round trip, medians of {rows.Max(row => row.Pairs)} pairs (min–max)",
-            "path", "api", "in_flight", "p50_us", "p99_us", "p999_us", "rps", "syscalls_per_request", "faster than blocking p50/p99", "than busy-poll p50/p99");
+            $"UDP echo round trip: medians of {rows.Max(row => row.Pairs)} pairs, min–max; times faster than sockets (p50, p99)",
+            "path", "api", "in_flight", "p50_us", "p99_us", "p999_us", "rps", "syscalls_per_request", "× blocking", "× busy-poll");
         foreach (BenchmarkRow row in rows)
         {
             _ = table.AddRow(
@@ -64,8 +64,8 @@ internal static class LatencyTable
 
     private static string Number(double value) => value.ToString("#,0.####", CultureInfo.InvariantCulture);
 
-    private static string Spread(double median, double min, double max) => $"{Number(median)} ({Number(min)}–{Number(max)})";
+    private static string Spread(double median, double min, double max) => $"{Number(median)}\n{Number(min)}–{Number(max)}";
 
     private static string Ratios(double? p50, double? p99) =>
-        p50 is null || p99 is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{p50:0.0} / {p99:0.0}");
+        p50 is null || p99 is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{p50:0.0}\n{p99:0.0}");
 }

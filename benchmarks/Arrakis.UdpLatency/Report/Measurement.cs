@@ -8,5 +8,5 @@ namespace Arrakis.UdpLatency.Report;
 /// <param name="P50">Median round trip in nanoseconds.</param>
 /// <param name="P99">99th percentile in nanoseconds.</param>
 /// <param name="P999">99.9th percentile in nanoseconds.</param>
-/// <param name="SystemCalls">System calls of the serving thread in the measured time.</param>
-internal sealed record Measurement(long Received, long Lost, long Corrupt, double Seconds, long P50, long P99, long P999, long SystemCalls);
+/// <param name="SystemCallsPerRequest">System calls of the serving thread for each request.</param>
+internal sealed record Measurement(long Received, long Lost, long Corrupt, double Seconds, long P50, long P99, long P999, double SystemCallsPerRequest);

@@ -6,6 +6,9 @@ internal sealed record MeasurementPlan
     /// <summary>Time that a process has to say that it is ready.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(20);
 
+    /// <summary>Requests under way at once, one row for each.</summary>
+    public static readonly IReadOnlyList<int> InFlight = [1, 64];
+
     /// <summary>Core of the client: the kernel client's thread, or the device whose tester port is the client.</summary>
     public int ClientCore { get; init; }
 

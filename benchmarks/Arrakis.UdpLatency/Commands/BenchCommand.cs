@@ -1,0 +1,28 @@
+using Arrakis.UdpLatency.Kernel;
+using Arrakis.UdpLatency.Machine;
+using Arrakis.UdpLatency.Report;
+using Spectre.Console;
+
+namespace Arrakis.UdpLatency.Commands;
+
+/// <summary>The benchmark: alternating pairs of kernel and arrakis runs.</summary>
+internal static class BenchCommand
+{
+    public static async Task RunAsync(Session session, string output, int pairs, CancellationToken cancellation)
+    {
+        await TraceFileSystem.EnsureAsync(session.Teardown, cancellation);
+        KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
+        List<IReadOnlyList<LatencyRow>> measured = [];
+        for (int pair = 1; pair <= pairs; pair++)
+        {
+            AnsiConsole.MarkupLineInterpolated($"Pair {pair} of {pairs}");
+            List<LatencyRow> rows = [];
+            await KernelRun.MeasureAsync(session, kernel, rows, cancellation);
+            measured.Add(rows);
+        }
+
+        IReadOnlyList<BenchmarkRow> summary = PairSummary.Summarize(measured);
+        AnsiConsole.Write(LatencyTable.Of(summary));
+        ReportJson.Write(output, summary);
+    }
+}

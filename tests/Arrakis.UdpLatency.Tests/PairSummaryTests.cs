@@ -1,0 +1,54 @@
+using Arrakis.UdpLatency.Report;
+
+namespace Arrakis.UdpLatency.Tests;
+
+public sealed class PairSummaryTests
+{
+    [Fact]
+    public void Rows_have_the_medians_and_the_spread_of_their_pairs()
+    {
+        BenchmarkRow row = PairSummary.Summarize([[Blocking(50)], [Blocking(70)], [Blocking(60)]])[0];
+
+        Assert.Equal((60.0, 50.0, 70.0, 3), (row.P50, row.P50Min, row.P50Max, row.Pairs));
+        Assert.Equal((120.0, 100.0, 140.0), (row.P99, row.P99Min, row.P99Max));
+        Assert.Null(row.P50VersusBlocking);
+    }
+
+    [Fact]
+    public void Ratios_are_taken_within_each_pair()
+    {
+        // In pair two everything was twice as slow: the ratio is the same.
+        IReadOnlyList<BenchmarkRow> rows = PairSummary.Summarize(
+        [
+            [Blocking(50), BusyPoll(6), Native(1, 1)],
+            [Blocking(100), BusyPoll(12), Native(2, 1)],
+            [Blocking(60), BusyPoll(6), Native(1, 1)],
+        ]);
+
+        Assert.Equal((50.0, 6.0), (rows[2].P50VersusBlocking, rows[2].P50VersusBusyPoll));
+        Assert.Equal((50.0, 6.0), (rows[2].P99VersusBlocking, rows[2].P99VersusBusyPoll));
+    }
+
+    [Fact]
+    public void Ratios_compare_equal_numbers_in_flight_only()
+    {
+        IReadOnlyList<BenchmarkRow> rows = PairSummary.Summarize([[Blocking(50), Native(1, 64)]]);
+
+        Assert.Null(rows[1].P50VersusBlocking);
+    }
+
+    [Fact]
+    public void A_row_that_one_pair_lacks_is_an_error() =>
+        Assert.Throws<InvalidDataException>(() => PairSummary.Summarize([[Blocking(50)], [BusyPoll(6)]]));
+
+    [Fact]
+    public void No_pairs_have_no_rows() => Assert.Empty(PairSummary.Summarize([]));
+
+    private static LatencyRow Blocking(double p50) => Row(Paths.KernelBlocking, Apis.SocketsBlocking, 1, p50);
+
+    private static LatencyRow BusyPoll(double p50) => Row(Paths.KernelBusyPoll, Apis.SocketsBusyPoll, 1, p50);
+
+    private static LatencyRow Native(double p50, int inFlight) => Row(Paths.Arrakis, Apis.Native, inFlight, p50);
+
+    private static LatencyRow Row(string path, string api, int inFlight, double p50) => new(path, api, inFlight, p50, 2 * p50, 3 * p50, 1_000_000 / p50, 2);
+}
