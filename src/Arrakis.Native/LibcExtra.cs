@@ -5,12 +5,12 @@ namespace Arrakis.Native;
 /// <summary>C library functions and numbers that Tmds.LibC lacks, and the shim's.</summary>
 internal static unsafe partial class LibcExtra
 {
-    internal const int MfdNoExecSeal = 0x0008;
     internal const int SoPeerPidFd = 77;
     internal const int PrSetNoNewPrivileges = 38;
     internal const long SysSeccomp = 317;
     internal const long SysPidfdOpen = 434;
     internal const long SysPidfdSendSignal = 424;
+    internal const int RwfNoWait = 8;
     internal const long SysGettid = 186;
     internal const long SysPerfEventOpen = 298;
 
@@ -19,6 +19,9 @@ internal static unsafe partial class LibcExtra
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     internal static partial nint Syscall(nint number, nint a, nint b, nint c, nint d, nint e);
+
+    [LibraryImport("libc", EntryPoint = "preadv2", SetLastError = true)]
+    internal static partial nint ReadVectorNoWait(int descriptor, Tmds.Linux.iovec* vectors, int count, long offset, int flags);
 
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_install")]
     internal static partial int SigbusInstall();

@@ -43,14 +43,21 @@ public readonly record struct Ipv4Prefix : ISpanParsable<Ipv4Prefix>
     public static Ipv4Prefix Parse(string s, IFormatProvider? provider = null) => Parse(s.AsSpan(), provider);
 
     /// <inheritdoc/>
+    /// <remarks>Strict, as the address: the length has no leading zero and no sign.</remarks>
     public static bool TryParse(ReadOnlySpan<char> s, IFormatProvider? provider, out Ipv4Prefix result)
     {
         result = default;
         int slash = s.IndexOf('/');
-        if (slash < 0
-            || !Ipv4Address.TryParse(s[..slash], provider, out Ipv4Address address)
-            || !byte.TryParse(s[(slash + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out byte length)
-            || length > 32)
+        if (slash < 0 || !Ipv4Address.TryParse(s[..slash], provider, out Ipv4Address address))
+        {
+            return false;
+        }
+
+        ReadOnlySpan<char> digits = s[(slash + 1)..];
+        if (!byte.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out byte length)
+            || length > 32
+            || (digits.Length > 1 && digits[0] == '0')
+            || !char.IsAsciiDigit(digits[^1]))
         {
             return false;
         }

@@ -54,6 +54,7 @@ public readonly record struct MacAddress : ISpanParsable<MacAddress>
     public static MacAddress Parse(string s, IFormatProvider? provider = null) => Parse(s.AsSpan(), provider);
 
     /// <inheritdoc/>
+    /// <remarks>Six octets of two hexadecimal digits, all separated by colons or all by hyphens.</remarks>
     public static bool TryParse(ReadOnlySpan<char> s, IFormatProvider? provider, out MacAddress result)
     {
         result = default;
@@ -66,8 +67,9 @@ public readonly record struct MacAddress : ISpanParsable<MacAddress>
         for (int octet = 0; octet < Length; octet++)
         {
             ReadOnlySpan<char> digits = s.Slice(octet * 3, 2);
-            if (!byte.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte parsed)
-                || (octet < Length - 1 && s[octet * 3 + 2] is not (':' or '-')))
+            if (!char.IsAsciiHexDigit(digits[1])
+                || !byte.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte parsed)
+                || (octet < Length - 1 && (s[octet * 3 + 2] is not (':' or '-') || s[octet * 3 + 2] != s[2])))
             {
                 return false;
             }

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Arrakis.Contract.Json;
 using Arrakis.Wire;
 
 namespace Arrakis.Contract.Control;
@@ -39,17 +40,21 @@ public sealed record BindNicReply : ControlReply
 public sealed record DoneReply : ControlReply;
 
 /// <summary>Answers <see cref="ListBindingsRequest"/> and <see cref="DescribeRequest"/>.</summary>
-public sealed record BindingsReply : ControlReply
+public sealed record BindingsReply : ControlReply, IJsonOnDeserialized
 {
     /// <summary>The bindings.</summary>
     public required IReadOnlyList<BindingDescription> Bindings { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Bindings, nameof(Bindings));
 }
 
 /// <summary>Answers <see cref="ListDevicesRequest"/>.</summary>
-public sealed record DevicesReply : ControlReply
+public sealed record DevicesReply : ControlReply, IJsonOnDeserialized
 {
     /// <summary>The devices.</summary>
     public required IReadOnlyList<DeviceDescription> Devices { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Devices, nameof(Devices));
 }
 
 /// <summary>Answers <see cref="RunTestRequest"/>.</summary>
@@ -122,7 +127,7 @@ public sealed record BindingDescription
 }
 
 /// <summary>A device.</summary>
-public sealed record DeviceDescription
+public sealed record DeviceDescription : IJsonOnDeserialized
 {
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
@@ -147,6 +152,12 @@ public sealed record DeviceDescription
 
     /// <summary>Counters of ports that are no virtual functions (uplink, tester), by port.</summary>
     public required IReadOnlyDictionary<string, PortCounters> Ports { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized()
+    {
+        NullElements.Refuse(VirtualFunctions, nameof(VirtualFunctions));
+        NullElements.Refuse(Ports.Values, nameof(Ports));
+    }
 }
 
 /// <summary>A virtual function.</summary>
@@ -166,7 +177,7 @@ public sealed record VirtualFunctionDescription
 }
 
 /// <summary>A port's counters, seen from the switch.</summary>
-public sealed record PortCounters
+public sealed record PortCounters : IJsonOnDeserialized
 {
     /// <summary>Frames taken from the port.</summary>
     public long FramesIn { get; init; }
@@ -181,5 +192,7 @@ public sealed record PortCounters
     public long BytesOut { get; init; }
 
     /// <summary>Frames dropped, by reason.</summary>
-    public IReadOnlyDictionary<string, long> Drops { get; init; } = new Dictionary<string, long>();
+    public IReadOnlyDictionary<string, long> Drops { get; set; } = new Dictionary<string, long>();
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Drops, nameof(Drops));
 }

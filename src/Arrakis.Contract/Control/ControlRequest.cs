@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Arrakis.Contract.Json;
 using Arrakis.Wire;
 
 namespace Arrakis.Contract.Control;
@@ -27,7 +28,7 @@ public sealed record HelloRequest : ControlRequest
 }
 
 /// <summary>Binds a virtual function of a NIC.</summary>
-public sealed record BindNicRequest : ControlRequest
+public sealed record BindNicRequest : ControlRequest, IJsonOnDeserialized
 {
     /// <summary>The device's name; null takes the first that the policy allows.</summary>
     public string? Device { get; init; }
@@ -39,16 +40,18 @@ public sealed record BindNicRequest : ControlRequest
     public MacAddress? Mac { get; init; }
 
     /// <summary>Descriptors in each ring: a power of two.</summary>
-    public int QueueSize { get; init; } = 256;
+    public int QueueSize { get; set; } = 256;
 
     /// <summary>Packet buffers.</summary>
-    public int Buffers { get; init; } = 2048;
+    public int Buffers { get; set; } = 2048;
 
     /// <summary>Wanted sending limit; null asks for what the policy gives.</summary>
     public RateSpecifier? Rate { get; init; }
 
     /// <summary>Frames that the VNIC may send and receive; empty means all that the policy allows.</summary>
-    public IReadOnlyList<FilterRule> Filter { get; init; } = [];
+    public IReadOnlyList<FilterRule> Filter { get; set; } = [];
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Filter, nameof(Filter));
 }
 
 /// <summary>Gives a binding back.</summary>
@@ -91,10 +94,10 @@ public sealed record RevokeRequest : ControlRequest
     public required ulong BindingId { get; init; }
 
     /// <summary>With or without asking.</summary>
-    public RevocationMode Mode { get; init; } = RevocationMode.Invisible;
+    public RevocationMode Mode { get; set; } = RevocationMode.Invisible;
 
     /// <summary>Time that the holder has, in milliseconds; only of visible revocation.</summary>
-    public int DeadlineMilliseconds { get; init; } = 1000;
+    public int DeadlineMilliseconds { get; set; } = 1000;
 }
 
 /// <summary>Lets the device's tester port send UDP requests to an address and time the echoes (administrators).</summary>

@@ -18,22 +18,22 @@ public sealed record TestPlan
     public required Ipv4Address Source { get; init; }
 
     /// <summary>Bytes of UDP payload, 16 to 1472: a sequence number and a send time come first.</summary>
-    public int PayloadLength { get; init; } = 32;
+    public int PayloadLength { get; set; } = 32;
 
     /// <summary>Requests under way at once.</summary>
-    public int InFlight { get; init; } = 1;
+    public int InFlight { get; set; } = 1;
 
     /// <summary>Requests that are sent before the measurement, or for as long as the warm-up lasts.</summary>
-    public int WarmupMilliseconds { get; init; } = 200;
+    public int WarmupMilliseconds { get; set; } = 200;
 
     /// <summary>How long to measure.</summary>
-    public int DurationMilliseconds { get; init; } = 1000;
+    public int DurationMilliseconds { get; set; } = 1000;
 
     /// <summary>Ends after so many replies, if that is sooner; zero is no limit.</summary>
     public long MaxRequests { get; init; }
 
     /// <summary>A request without an answer after this time is lost and sent anew.</summary>
-    public int LossTimeoutMilliseconds { get; init; } = 100;
+    public int LossTimeoutMilliseconds { get; set; } = 100;
 }
 
 /// <summary>What a tester measured.</summary>

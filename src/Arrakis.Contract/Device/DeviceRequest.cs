@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Control;
+using Arrakis.Contract.Json;
 using Arrakis.Wire;
 
 namespace Arrakis.Contract.Device;
@@ -18,7 +19,7 @@ public abstract record DeviceRequest
 }
 
 /// <summary>Gives a virtual function's port its identity and limits; its counters start from zero.</summary>
-public sealed record ConfigurePortRequest : DeviceRequest
+public sealed record ConfigurePortRequest : DeviceRequest, IJsonOnDeserialized
 {
     /// <summary>The virtual function.</summary>
     public required int Port { get; init; }
@@ -30,13 +31,15 @@ public sealed record ConfigurePortRequest : DeviceRequest
     public required Ipv4Address Address { get; init; }
 
     /// <summary>Further predicates.</summary>
-    public IReadOnlyList<FilterRule> Filter { get; init; } = [];
+    public IReadOnlyList<FilterRule> Filter { get; set; } = [];
 
     /// <summary>Sending limit.</summary>
     public RateSpecifier? Rate { get; init; }
 
     /// <summary>Whether counters are kept, as after a restart of the daemon.</summary>
     public bool KeepCounters { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Filter, nameof(Filter));
 }
 
 /// <summary>Takes a port's identity: nothing is switched from or to it.</summary>
@@ -75,10 +78,12 @@ public abstract record DeviceReply
 public sealed record DeviceDoneReply : DeviceReply;
 
 /// <summary>Answers <see cref="ReadCountersRequest"/>.</summary>
-public sealed record DeviceCountersReply : DeviceReply
+public sealed record DeviceCountersReply : DeviceReply, IJsonOnDeserialized
 {
     /// <summary>Counters by port: vf0, vf1, ..., uplink, tester.</summary>
     public required IReadOnlyDictionary<string, PortCounters> Ports { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Ports.Values, nameof(Ports));
 }
 
 /// <summary>Answers <see cref="DeviceTestRequest"/>.</summary>

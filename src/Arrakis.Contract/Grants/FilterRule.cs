@@ -45,10 +45,10 @@ public enum FilterProtocol
 public sealed record FilterRule
 {
     /// <summary>Directions in which the rule matches.</summary>
-    public FilterDirection Direction { get; init; } = FilterDirection.Both;
+    public FilterDirection Direction { get; set; } = FilterDirection.Both;
 
     /// <summary>Protocol.</summary>
-    public FilterProtocol Protocol { get; init; } = FilterProtocol.Any;
+    public FilterProtocol Protocol { get; set; } = FilterProtocol.Any;
 
     /// <summary>The virtual function's own port (UDP and TCP), or any.</summary>
     public ushort? LocalPort { get; init; }

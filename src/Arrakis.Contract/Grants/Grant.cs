@@ -1,5 +1,7 @@
-using Arrakis.Wire;
+using System.Text.Json.Serialization;
+using Arrakis.Contract.Json;
 using Arrakis.Wire.Virtio;
+using Arrakis.Wire;
 
 namespace Arrakis.Contract;
 
@@ -42,7 +44,7 @@ public sealed record MemoryGrant(long Length, int PageSize, ulong IovaBase, long
 public sealed record RateSpecifier(long BitsPerSecond, int BurstBytes);
 
 /// <summary>What a bind returns: all that the data plane needs to run the rings without the control plane.</summary>
-public sealed record Grant
+public sealed record Grant : IJsonOnDeserialized
 {
     /// <summary>Place of the queue memory among the descriptors.</summary>
     public const int MemoryDescriptor = 0;
@@ -88,4 +90,6 @@ public sealed record Grant
 
     /// <summary>Sending limit, if there is one.</summary>
     public RateSpecifier? Rate { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Queues, nameof(Queues));
 }

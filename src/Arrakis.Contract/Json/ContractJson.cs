@@ -5,6 +5,10 @@ using Arrakis.Contract.Device;
 namespace Arrakis.Contract.Json;
 
 /// <summary>The one set of JSON rules of the contract: unknown and repeated members, missing required ones and deep nesting are refused.</summary>
+/// <remarks>
+/// Members with a default have setters, not initializers: the generated code sets every init-only member, and one that is
+/// missing in the message would lose its default.
+/// </remarks>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UseStringEnumConverter = true,
@@ -14,7 +18,19 @@ namespace Arrakis.Contract.Json;
     RespectRequiredConstructorParameters = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     MaxDepth = 16,
-    Converters = [typeof(MacAddressConverter), typeof(Ipv4AddressConverter), typeof(Ipv4PrefixConverter)])]
+    Converters =
+    [
+        typeof(MacAddressConverter),
+        typeof(Ipv4AddressConverter),
+        typeof(Ipv4PrefixConverter),
+        typeof(NamedEnumConverter<ErrorCode>),
+        typeof(NamedEnumConverter<BindingState>),
+        typeof(NamedEnumConverter<RevocationMode>),
+        typeof(NamedEnumConverter<FilterDirection>),
+        typeof(NamedEnumConverter<FilterProtocol>),
+        typeof(NamedEnumConverter<RingLayoutKind>),
+        typeof(NamedEnumConverter<QueueDirection>),
+    ])]
 [JsonSerializable(typeof(ControlRequest))]
 [JsonSerializable(typeof(ControlReply))]
 [JsonSerializable(typeof(DeviceRequest))]

@@ -31,16 +31,35 @@ public sealed unsafe class EventFd : IDisposable
     /// <summary>Sets the counter to zero; whether it was signalled.</summary>
     public bool TryDrain()
     {
+        // Another holder of the counter may have made it blocking; RWF_NOWAIT holds for this read whatever it did.
         ulong count;
-        return LibC.read(Descriptor.Number, &count, sizeof(ulong)) == sizeof(ulong);
+        iovec vector = new() { iov_base = &count, iov_len = sizeof(ulong) };
+        return LibcExtra.ReadVectorNoWait(Descriptor.Number, &vector, 1, -1, LibcExtra.RwfNoWait) == sizeof(ulong);
     }
 
     /// <summary>Blocks until the counter is signalled, and drains it. False after the timeout.</summary>
     /// <param name="milliseconds">-1 waits without end.</param>
     public bool Wait(int milliseconds)
     {
-        pollfd request = new() { fd = Descriptor.Number, events = (short)LibC.POLLIN };
-        return LibC.poll(&request, 1, milliseconds) > 0 && TryDrain();
+        long deadline = milliseconds < 0 ? long.MaxValue : Environment.TickCount64 + milliseconds;
+        while (true)
+        {
+            pollfd request = new() { fd = Descriptor.Number, events = (short)LibC.POLLIN };
+            int ready = LibC.poll(&request, 1, milliseconds);
+            if (ready > 0 && TryDrain())
+            {
+                return true;
+            }
+
+            // A signal, such as the runtime's own, ends a poll early; another holder may have drained the counter first.
+            long left = milliseconds < 0 ? -1 : deadline - Environment.TickCount64;
+            if (ready == 0 || left == 0 || (milliseconds >= 0 && left < 0) || (ready > 0 && (request.revents & LibC.POLLNVAL) != 0))
+            {
+                return false;
+            }
+
+            milliseconds = (int)left;
+        }
     }
 
     /// <summary>Blocks until this counter or another is signalled, and drains both. False after the timeout.</summary>

@@ -156,13 +156,25 @@ public sealed class MemoryFile : IDisposable
         try
         {
             LinuxException.ThrowIfNegative(LibC.ftruncate(number, length), "ftruncate(memfd)");
-            LinuxException.ThrowIfNegative(LibC.fallocate(number, 0, 0, length), $"fallocate({length} bytes of queue memory)");
+            Allocate(number, length);
             return file;
         }
         catch
         {
             file.Dispose();
             throw;
+        }
+    }
+
+    // A signal interrupts the allocation, and the runtime sends them to suspend threads.
+    private static void Allocate(int number, long length)
+    {
+        while (LibC.fallocate(number, 0, 0, length) < 0)
+        {
+            if (LibC.errno != LibC.EINTR)
+            {
+                throw new LinuxException($"fallocate({length} bytes of queue memory)");
+            }
         }
     }
 

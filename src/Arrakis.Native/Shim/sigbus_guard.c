@@ -7,6 +7,7 @@
 // Everything the handler touches is lock-free and async-signal-safe (signal-safety(7)); mmap(2) is a plain system call.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ struct range {
 
 static struct range ranges[max_ranges];
 static struct sigaction previous;
-static atomic_int installed;
+static atomic_int installed; // 0: no; 1: being installed; 2: yes
 
 static void chain(int signal_number, siginfo_t *info, void *context)
 {
@@ -32,7 +33,12 @@ static void chain(int signal_number, siginfo_t *info, void *context)
         previous.sa_sigaction(signal_number, info, context);
     } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
         // An ignored or default SIGBUS from a fault ends the process: repeat it without this handler.
-        sigaction(SIGBUS, &previous, NULL);
+        struct sigaction none = { 0 };
+        none.sa_handler = SIG_DFL;
+        sigaction(SIGBUS, &none, NULL);
+        if (info->si_code <= 0) {
+            raise(SIGBUS);
+        }
     } else {
         previous.sa_handler(signal_number);
     }
@@ -42,12 +48,20 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     uintptr_t address = (uintptr_t)info->si_addr;
+    if (info->si_code <= 0) {
+        // Sent by a process (kill(2)) and no fault: si_addr means nothing.
+        chain(signal_number, info, context);
+        return;
+    }
     for (int i = 0; i < max_ranges; i++) {
         uintptr_t start = atomic_load_explicit(&ranges[i].start, memory_order_acquire);
         if (start <= 1) {
             continue;
         }
-        size_t length = atomic_load_explicit(&ranges[i].length, memory_order_relaxed);
+        size_t length = atomic_load_explicit(&ranges[i].length, memory_order_acquire);
+        if (atomic_load_explicit(&ranges[i].start, memory_order_relaxed) != start) {
+            continue; // Another thread gave the slot to another range: the length may be that one's.
+        }
         if (address - start < length) {
             void *zeros = mmap((void *)start, length, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
@@ -67,8 +81,12 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 int arrakis_sigbus_install(void)
 {
     int expected = 0;
-    if (!atomic_compare_exchange_strong(&installed, &expected, 1)) {
-        return 0;
+    while (!atomic_compare_exchange_strong(&installed, &expected, 1)) {
+        if (expected == 2) {
+            return 0;
+        }
+        sched_yield();
+        expected = 0;
     }
     struct sigaction action = { 0 };
     action.sa_sigaction = on_sigbus;
@@ -79,6 +97,7 @@ int arrakis_sigbus_install(void)
         atomic_store(&installed, 0);
         return error;
     }
+    atomic_store(&installed, 2);
     return 0;
 }
 

@@ -11,6 +11,8 @@ public sealed unsafe class UnixSocket : IDisposable
 
     private const int PathOffset = 2; // sockaddr_un: family u16, path
     private const int PathCapacity = 108;
+    private const uint FileTypeMask = 0xF000; // S_IFMT
+    private const uint SocketFileType = 0xC000; // S_IFSOCK
     private const int SendFlags = 0x4040; // MSG_NOSIGNAL | MSG_DONTWAIT
     private const int ReceiveFlags = 0x4000_0040; // MSG_CMSG_CLOEXEC | MSG_DONTWAIT
     private const int MessageTruncated = 0x20; // MSG_TRUNC
@@ -54,7 +56,7 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <param name="kind">Kind of socket.</param>
     /// <param name="backlog">Connections that may wait for <see cref="TryAccept"/>.</param>
     /// <param name="mode">Permission bits of the socket file.</param>
-    /// <exception cref="LinuxException">Somebody listens there already (EADDRINUSE), or the folder does not allow it.</exception>
+    /// <exception cref="LinuxException">Somebody listens there already, or the path is no socket (EADDRINUSE), or the folder does not allow it.</exception>
     public static UnixSocket Listen(string path, UnixSocketKind kind, int backlog, UnixFileMode mode)
     {
         UnixSocket socket = Create(kind);
@@ -62,7 +64,7 @@ public sealed unsafe class UnixSocket : IDisposable
         {
             byte* address = stackalloc byte[PathOffset + PathCapacity];
             int length = WriteAddress(address, path);
-            if (File.Exists(path) && !IsAlive(path, kind))
+            if (IsSocketFile(path) && !IsAlive(path, kind))
             {
                 File.Delete(path);
             }
@@ -117,16 +119,22 @@ public sealed unsafe class UnixSocket : IDisposable
     }
 
     /// <summary>Opens the process at the other end, so that its number cannot be reused unnoticed.</summary>
-    /// <exception cref="LinuxException">The process has ended already (ESRCH).</exception>
+    /// <exception cref="LinuxException">The process has ended already (ESRCH, EINVAL or ENODATA).</exception>
     public Processes.ProcessDescriptor OpenPeerProcess()
     {
         int number;
         socklen_t length = sizeof(int);
 
         // SO_PEERPIDFD came with Linux 6.5; before it, the number is looked up, which is safe while the peer is alive.
-        return LibC.getsockopt(Descriptor.Number, LibC.SOL_SOCKET, LibcExtra.SoPeerPidFd, &number, &length) == 0
-            ? new Processes.ProcessDescriptor(new Descriptor(number))
-            : Processes.ProcessDescriptor.Open(PeerCredentials.ProcessId);
+        // Any other refusal means that the peer has gone, and its number may be another's by now.
+        if (LibC.getsockopt(Descriptor.Number, LibC.SOL_SOCKET, LibcExtra.SoPeerPidFd, &number, &length) == 0)
+        {
+            return new Processes.ProcessDescriptor(new Descriptor(number));
+        }
+
+        return LibC.errno == LibC.ENOPROTOOPT
+            ? Processes.ProcessDescriptor.Open(PeerCredentials.ProcessId)
+            : throw new LinuxException("getsockopt(SO_PEERPIDFD)");
     }
 
     /// <summary>Sends bytes and descriptors. Returns the bytes taken, or -1 where the socket's buffer is full.</summary>
@@ -158,6 +166,7 @@ public sealed unsafe class UnixSocket : IDisposable
             }
 
             long sent = LibC.sendmsg(Descriptor.Number, &message, SendFlags);
+            KeepAlive(descriptors);
             if (sent < 0 && (LibC.errno == LibC.EAGAIN || LibC.errno == LibC.EINTR))
             {
                 return -1;
@@ -204,11 +213,30 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Descriptor.Dispose();
 
+    // Without this, a descriptor that the caller needs no more could be finalized, and so closed, before it is sent.
+    private static void KeepAlive(ReadOnlySpan<Descriptor> descriptors)
+    {
+        foreach (Descriptor descriptor in descriptors)
+        {
+            GC.KeepAlive(descriptor);
+        }
+    }
+
     private static UnixSocket Create(UnixSocketKind kind)
     {
         int number = LibC.socket(LibC.AF_UNIX, (int)kind | LibC.SOCK_CLOEXEC, 0);
         LinuxException.ThrowIfNegative(number, "socket(AF_UNIX)");
         return new UnixSocket(new Descriptor(number));
+    }
+
+    // connect(2) refuses a plain file as it refuses a dead socket, so that the two have to be told apart first.
+    private static bool IsSocketFile(string path)
+    {
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + "\0"))
+        {
+            stat status;
+            return LibC.lstat(name, &status) == 0 && ((uint)status.st_mode & FileTypeMask) == SocketFileType;
+        }
     }
 
     private static bool IsAlive(string path, UnixSocketKind kind)

@@ -57,6 +57,9 @@ public readonly record struct SplitRingLayout(int QueueSize, long DescriptorTabl
     /// <summary>VIRTQ_USED_F_NO_NOTIFY: the device does not need a doorbell (§2.7.10).</summary>
     public const ushort UsedNoNotify = 1;
 
+    /// <summary>The largest offset at which a ring is laid out; far beyond any memory, and no sum with it overflows.</summary>
+    public const long MaxOffset = 1L << 48;
+
     /// <summary>Alignment of each part.</summary>
     public const int PartAlignment = 128;
 
@@ -76,10 +79,11 @@ public readonly record struct SplitRingLayout(int QueueSize, long DescriptorTabl
     public static bool IsValidQueueSize(int size) => size is >= MinQueueSize and <= MaxQueueSize && BitOperations.IsPow2(size);
 
     /// <summary>Lays a ring out from <paramref name="offset"/> on.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The size is no power of two from 2 to 32768, or the offset is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The size is no power of two from 2 to 32768, or the offset is negative or over <see cref="MaxOffset"/>.</exception>
     public static SplitRingLayout At(long offset, int queueSize)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, MaxOffset);
         if (!IsValidQueueSize(queueSize))
         {
             throw new ArgumentOutOfRangeException(nameof(queueSize), queueSize, "A split ring has a power of two of descriptors, 2 to 32768 (virtio 1.2 §2.7).");

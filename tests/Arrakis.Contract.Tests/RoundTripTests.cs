@@ -1,0 +1,78 @@
+using System.Text;
+using Arrakis.Contract.Control;
+using Arrakis.Contract.Device;
+using Arrakis.Contract.Json;
+
+namespace Arrakis.Contract.Tests;
+
+public sealed class RoundTripTests
+{
+    [Fact]
+    public void Every_kind_of_message_is_sampled()
+    {
+        Assert.Equal(Kinds(typeof(ControlRequest)), Types(Samples.Requests));
+        Assert.Equal(Kinds(typeof(ControlReply)), Types(Samples.Replies));
+        Assert.Equal(Kinds(typeof(DeviceRequest)), Types(Samples.DeviceRequests));
+        Assert.Equal(Kinds(typeof(DeviceReply)), Types(Samples.DeviceReplies));
+    }
+
+    [Fact]
+    public void Control_messages_are_read_back()
+    {
+        Assert.All(Samples.Requests, message => AssertSame(message, MessageCodec.DecodeRequest(MessageCodec.Encode(message)), MessageCodec.Encode));
+        Assert.All(Samples.Replies, message => AssertSame(message, MessageCodec.DecodeReply(MessageCodec.Encode(message)), MessageCodec.Encode));
+    }
+
+    [Fact]
+    public void Device_messages_are_read_back()
+    {
+        Assert.All(Samples.DeviceRequests, message => AssertSame(message, MessageCodec.DecodeDeviceRequest(MessageCodec.Encode(message)), MessageCodec.Encode));
+        Assert.All(Samples.DeviceReplies, message => AssertSame(message, MessageCodec.DecodeDeviceReply(MessageCodec.Encode(message)), MessageCodec.Encode));
+    }
+
+    [Fact]
+    public void A_request_has_the_form_that_other_languages_write()
+    {
+        Assert.Equal("""{"type":"hello","version":1,"id":1}""", Encoding.UTF8.GetString(MessageCodec.Encode(Samples.Requests[0])));
+        BindNicRequest bind = Assert.IsType<BindNicRequest>(MessageCodec.DecodeRequest(
+            """{"type":"bind-nic","id":2,"address":"10.7.0.2/24","mac":"52:54:00:00:00:0a","filter":[{"direction":"Both","protocol":"Udp","localPort":7}]}"""u8));
+        Assert.Equal((256, 2048), (bind.QueueSize, bind.Buffers));
+        Assert.Equal((FilterDirection.Both, (ushort)7), (bind.Filter[0].Direction, bind.Filter[0].LocalPort!.Value));
+    }
+
+    [Fact]
+    public void A_message_over_the_limit_is_not_sent()
+    {
+        var large = new BindNicRequest { Id = 1, Device = new string('x', ControlProtocol.MaxMessageLength) };
+        Assert.Equal(ErrorCode.MessageTooLarge, Assert.Throws<ArrakisException>(() => MessageCodec.Encode(large)).Code);
+    }
+
+    [Fact]
+    public void The_status_page_has_room_for_its_vector_and_its_hot_fields_share_one_line()
+    {
+        Assert.True(StatusPageLayout.RepossessionVector + StatusPageLayout.MaxRepossessionEntries * StatusPageLayout.RepossessionEntryLength <= StatusPageLayout.Length);
+        Assert.True(StatusPageLayout.RepossessionCount + 4 <= 64);
+        Assert.Equal("ARRAKIS1", Encoding.ASCII.GetString(BitConverter.GetBytes(StatusPageLayout.MagicValue)));
+    }
+
+    [Fact]
+    public void An_exception_carries_code_cause_and_remedy()
+    {
+        var exception = new BindingRevokedException(17, 3, BindingState.Aborted, [new(ResourceKind.VirtualFunction, 1, 1, 42)]);
+        Assert.Equal(ErrorCode.BindingRevoked, exception.Code);
+        Assert.Contains("17", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(exception.Remedy, exception.Message, StringComparison.Ordinal);
+        Assert.Single(exception.Repossessed);
+    }
+
+    private static void AssertSame<T>(T expected, T actual, Func<T, byte[]> encode)
+    {
+        Assert.IsType(expected!.GetType(), actual);
+        Assert.Equal(Encoding.UTF8.GetString(encode(expected)), Encoding.UTF8.GetString(encode(actual)));
+    }
+
+    private static string[] Types<T>(IEnumerable<T> messages) => [.. messages.Select(message => message!.GetType().Name).Distinct().Order(StringComparer.Ordinal)];
+
+    private static string[] Kinds(Type family) =>
+        [.. family.Assembly.GetTypes().Where(type => type.IsSubclassOf(family)).Select(type => type.Name).Order(StringComparer.Ordinal)];
+}

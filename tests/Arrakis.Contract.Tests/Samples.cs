@@ -1,0 +1,129 @@
+using Arrakis.Contract.Control;
+using Arrakis.Contract.Device;
+using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.Contract.Tests;
+
+/// <summary>One message of each kind, with every member set.</summary>
+internal static class Samples
+{
+    public const string Seed = "0000000000001";
+
+    private static readonly MacAddress Mac = MacAddress.Parse("52:54:00:00:00:0a");
+    private static readonly Ipv4Prefix Prefix = Ipv4Prefix.Parse("10.7.0.2/24");
+    private static readonly RateSpecifier Rate = new(1_000_000_000, 65536);
+
+    private static readonly FilterRule Rule = new()
+    {
+        Direction = FilterDirection.Receive,
+        Protocol = FilterProtocol.Udp,
+        LocalPort = 7,
+        RemotePort = 4000,
+        Remote = Ipv4Prefix.Parse("10.7.0.0/16"),
+    };
+
+    private static readonly TestPlan Plan = new() { TargetMac = Mac, Target = Prefix.Address, TargetPort = 7, Source = Ipv4Address.Parse("10.7.0.9"), MaxRequests = 5 };
+
+    private static readonly Control.TestResult Result = new() { Sent = 1, Received = 2, Lost = 3, Corrupt = 4, Seconds = 0.5, RoundTrip = new(1, 2, 3, 4, 5) };
+
+    private static readonly PortCounters Counters = new() { FramesIn = 1, BytesIn = 64, FramesOut = 2, BytesOut = 128, Drops = new Dictionary<string, long> { ["spoofed"] = 3 } };
+
+    public static Grant Grant { get; } = new()
+    {
+        BindingId = 17,
+        Generation = 3,
+        Device = "soft0",
+        VirtualFunction = 1,
+        Mac = Mac,
+        Address = Prefix,
+        Gateway = Ipv4Address.Parse("10.7.0.1"),
+        Mtu = 1500,
+        Features = VirtioFeatures.Version1 | (VirtioFeatures)(1UL << 60),
+        Memory = new(1 << 21, 1 << 21, 1UL << 32, 65536, 1 << 20, 2048),
+        Queues = [new(QueueDirection.Receive, RingLayoutKind.VirtioSplit, SplitRingLayout.At(0, 256), 3), new(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, SplitRingLayout.At(8192, 256), 4)],
+        Rate = Rate,
+    };
+
+    public static IReadOnlyList<ControlRequest> Requests { get; } =
+    [
+        new HelloRequest { Id = 1, Version = 1 },
+        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
+        new BindNicRequest { Id = 3 },
+        new ReleaseRequest { Id = 4, BindingId = 17, Generation = 3 },
+        new ListBindingsRequest { Id = 5 },
+        new ListDevicesRequest { Id = 6 },
+        new DescribeRequest { Id = 7, BindingId = 17 },
+        new RevokeRequest { Id = ulong.MaxValue, BindingId = 17, Mode = RevocationMode.Visible, DeadlineMilliseconds = 20 },
+        new RunTestRequest { Id = 9, Device = "soft0", Plan = Plan },
+    ];
+
+    public static IReadOnlyList<ControlReply> Replies { get; } =
+    [
+        new HelloReply { Id = 1, Version = 1, Daemon = "0.1.0" },
+        new BindNicReply { Id = 2, Grant = Grant },
+        new DoneReply { Id = 3 },
+        new BindingsReply
+        {
+            Id = 4,
+            Bindings =
+            [
+                new()
+                {
+                    BindingId = 17,
+                    Generation = 3,
+                    State = BindingState.RevocationRequested,
+                    Device = "soft0",
+                    VirtualFunction = 1,
+                    ProcessId = 99,
+                    UserId = 1000,
+                    Executable = "/usr/bin/é",
+                    Mac = Mac,
+                    Address = Prefix,
+                    MemoryLength = 1 << 21,
+                    PageSize = 4096,
+                    Rate = Rate,
+                    LinkUp = true,
+                    BoundAt = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+                },
+            ],
+        },
+        new DevicesReply
+        {
+            Id = 5,
+            Devices =
+            [
+                new()
+                {
+                    Name = "soft0",
+                    Kind = "soft",
+                    Up = true,
+                    ProcessId = 5,
+                    Restarts = 1,
+                    Uplink = "arrakis0",
+                    VirtualFunctions = [new() { Index = 0, BindingId = 17, Generation = 3, Counters = Counters }],
+                    Ports = new Dictionary<string, PortCounters> { ["uplink"] = Counters },
+                },
+            ],
+        },
+        new TestReply { Id = 6, Result = Result },
+        new ErrorReply { Id = 7, Code = ErrorCode.MacAddressTaken, Cause = "a", Remedy = "b" },
+    ];
+
+    public static IReadOnlyList<DeviceRequest> DeviceRequests { get; } =
+    [
+        new ConfigurePortRequest { Id = 1, Port = 2, Mac = Mac, Address = Prefix.Address, Filter = [Rule], Rate = Rate, KeepCounters = true },
+        new ClearPortRequest { Id = 2, Port = 2 },
+        new AttachUplinkRequest { Id = 3 },
+        new ReadCountersRequest { Id = 4 },
+        new DeviceTestRequest { Id = 5, Plan = Plan },
+    ];
+
+    public static IReadOnlyList<DeviceReply> DeviceReplies { get; } =
+    [
+        new DeviceDoneReply { Id = 1 },
+        new DeviceCountersReply { Id = 2, Ports = new Dictionary<string, PortCounters> { ["vf0"] = Counters } },
+        new DeviceTestReply { Id = 3, Result = Result },
+        new DeviceErrorReply { Id = 4, Code = ErrorCode.InvalidRequest, Cause = "a", Remedy = "b" },
+    ];
+}

@@ -1,0 +1,98 @@
+using Arrakis.Wire.Virtio;
+using CsCheck;
+
+namespace Arrakis.Wire.Tests.Virtio;
+
+public sealed class SplitRingLayoutTests
+{
+    private static readonly Gen<int> QueueSize = Gen.Int[1, 15].Select(exponent => 1 << exponent);
+
+    [Fact]
+    public void A_layout_keeps_its_parts_apart_in_order_and_aligned() =>
+        Gen.Select(Gen.Long[0, 1L << 40], QueueSize).Sample(
+            (offset, size) =>
+            {
+                SplitRingLayout ring = SplitRingLayout.At(offset, size);
+                return ring.DescriptorTable >= offset
+                    && ring.DescriptorTable - offset < SplitRingLayout.PartAlignment
+                    && ring.AvailableRing >= ring.DescriptorTable + ring.DescriptorTableLength
+                    && ring.UsedRing >= ring.AvailableRing + ring.AvailableRingLength
+                    && ring.End == ring.UsedRing + ring.UsedRingLength
+                    && (ring.DescriptorTable | ring.AvailableRing | ring.UsedRing) % SplitRingLayout.PartAlignment == 0
+                    && ring.FitsIn(ring.End)
+                    && !ring.FitsIn(ring.End - 1);
+            },
+            seed: Seeds.Fixed);
+
+    [Fact]
+    public void Parts_have_the_sizes_of_the_specification()
+    {
+        SplitRingLayout ring = SplitRingLayout.At(0, 256);
+        Assert.Equal(16 * 256, ring.DescriptorTableLength);
+        Assert.Equal(6 + 2 * 256, ring.AvailableRingLength);
+        Assert.Equal(6 + 8 * 256, ring.UsedRingLength);
+    }
+
+    [Theory]
+    [InlineData(int.MinValue)]
+    [InlineData(-2)]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(255)]
+    [InlineData(65536)]
+    [InlineData(int.MaxValue)]
+    public void A_size_that_is_no_power_of_two_in_range_is_refused(int size)
+    {
+        Assert.False(SplitRingLayout.IsValidQueueSize(size));
+        Assert.Throws<ArgumentOutOfRangeException>(() => SplitRingLayout.At(0, size));
+        Assert.False(new SplitRingLayout(size, 0, 0, 0).FitsIn(long.MaxValue));
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(long.MinValue)]
+    [InlineData(long.MaxValue)]
+    [InlineData(long.MaxValue - 100_000)]
+    public void An_offset_that_no_memory_has_is_refused(long offset) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => SplitRingLayout.At(offset, 256));
+
+    [Fact]
+    public void Whatever_fits_lies_inside() =>
+        Gen.Select(
+            Gen.OneOf(QueueSize, Gen.Int),
+            Hostile(),
+            Hostile(),
+            Hostile(),
+            Gen.Long[0, 1 << 22]).Sample(
+            (size, table, available, used, length) =>
+            {
+                var ring = new SplitRingLayout(size, table, available, used);
+                if (!ring.FitsIn(length))
+                {
+                    return true;
+                }
+
+                return SplitRingLayout.IsValidQueueSize(size)
+                    && Inside(table, ring.DescriptorTableLength, length)
+                    && Inside(available, ring.AvailableRingLength, length)
+                    && Inside(used, ring.UsedRingLength, length)
+                    && ring.End <= length;
+            },
+            seed: Seeds.Fixed,
+            iter: 50_000);
+
+    [Fact]
+    public void A_misaligned_part_does_not_fit()
+    {
+        SplitRingLayout ring = SplitRingLayout.At(0, 4);
+        Assert.False((ring with { DescriptorTable = 8 }).FitsIn(4096));
+        Assert.False((ring with { AvailableRing = 65 }).FitsIn(4096));
+        Assert.False((ring with { UsedRing = 258 }).FitsIn(4096));
+    }
+
+    private static Gen<long> Hostile() => Gen.OneOf(Gen.Long, Gen.Long[0, 1 << 22].Select(offset => offset & ~15L), Gen.OneOf(Gen.Const(0L), Gen.Const(-1L), Gen.Const(long.MaxValue), Gen.Const(long.MinValue), Gen.Const(long.MaxValue & ~15L)));
+
+    private static bool Inside(long offset, long size, long length) =>
+        offset >= 0 && (System.Int128)offset + size <= length;
+}
