@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Json;
-using Arrakis.Wire.Virtio;
 using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Contract;
 
