@@ -1,0 +1,56 @@
+using Arrakis.Contract;
+
+namespace Arrakis.Ctl;
+
+/// <summary>What the process ends with; documented in --help and docs/arrakisctl.md.</summary>
+internal enum ExitCode
+{
+    /// <summary>Done.</summary>
+    Ok = 0,
+
+    /// <summary>A fault of arrakisctl or the daemon, or the two differ in version.</summary>
+    Internal = 1,
+
+    /// <summary>The command line, or a value in it, makes no sense.</summary>
+    Usage = 2,
+
+    /// <summary>The policy does not allow it.</summary>
+    Refused = 3,
+
+    /// <summary>There is no such binding or device.</summary>
+    NotFound = 4,
+
+    /// <summary>The daemon or the device does not answer, or takes no more.</summary>
+    Unavailable = 5,
+
+    /// <summary>A test ran, but had no reply or a corrupt one.</summary>
+    TestFailed = 6,
+
+    /// <summary>Ended by Ctrl-C or SIGTERM.</summary>
+    Interrupted = 130,
+}
+
+/// <summary>Which exit code an error of the control plane has.</summary>
+internal static class ExitCodes
+{
+    internal const string Help = """
+        Exit codes:
+          0    done
+          1    internal fault, or daemon and arrakisctl differ in version
+          2    usage: the command line, or a value in it, makes no sense
+          3    refused: the policy does not allow it
+          4    not found: there is no such binding or device
+          5    unavailable: the daemon or the device does not answer, or takes no more
+          6    test failed: no reply came, or a corrupt one
+          130  interrupted
+        """;
+
+    internal static ExitCode Of(ErrorCode code) => code switch
+    {
+        ErrorCode.InvalidRequest => ExitCode.Usage,
+        ErrorCode.Unauthorized or ErrorCode.NotHolder => ExitCode.Refused,
+        ErrorCode.UnknownBinding or ErrorCode.UnknownDevice or ErrorCode.BindingRevoked => ExitCode.NotFound,
+        ErrorCode.DaemonUnavailable or ErrorCode.DeviceUnavailable or ErrorCode.TooManyConnections => ExitCode.Unavailable,
+        _ => ExitCode.Internal,
+    };
+}
