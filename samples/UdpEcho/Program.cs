@@ -1,0 +1,3 @@
+using Arrakis.Samples.UdpEcho;
+
+return await EchoCommand.Create().Parse(args).InvokeAsync();

@@ -1,0 +1,3 @@
+using Arrakis.Samples.UdpPing;
+
+return await PingCommand.Create().Parse(args).InvokeAsync();
