@@ -1,5 +1,4 @@
 using Arrakis.UdpLatency.Kernel;
-using Arrakis.UdpLatency.Machine;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;
 
@@ -10,19 +9,20 @@ internal static class BenchCommand
 {
     public static async Task RunAsync(Session session, string output, int pairs, CancellationToken cancellation)
     {
-        await TraceFileSystem.EnsureAsync(session.Teardown, cancellation);
         KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
         List<IReadOnlyList<LatencyRow>> measured = [];
         for (int pair = 1; pair <= pairs; pair++)
         {
-            AnsiConsole.MarkupLineInterpolated($"Pair {pair} of {pairs}");
+            Progress.Title($"Pair {pair} of {pairs}");
             List<LatencyRow> rows = [];
-            await KernelRun.MeasureAsync(session, kernel, rows, cancellation);
+            await KernelRun.MeasureAsync(kernel, rows, cancellation);
+            await ArrakisRun.MeasureAsync(session, rows, cancellation);
             measured.Add(rows);
         }
 
         IReadOnlyList<BenchmarkRow> summary = PairSummary.Summarize(measured);
-        AnsiConsole.Write(LatencyTable.Of(summary));
         ReportJson.Write(output, summary);
+        AnsiConsole.Write(LatencyTable.Of(summary));
+        Progress.Note($"The same figures are in {output}.");
     }
 }

@@ -7,7 +7,7 @@ namespace Arrakis.UdpLatency.Commands;
 /// <summary>All rows of kernel sockets.</summary>
 internal static class KernelRun
 {
-    public static async Task MeasureAsync(Session session, KernelBaseline kernel, List<LatencyRow> rows, CancellationToken cancellation)
+    public static async Task MeasureAsync(KernelBaseline kernel, List<LatencyRow> rows, CancellationToken cancellation)
     {
         foreach (int inFlight in MeasurementPlan.InFlight)
         {

@@ -19,5 +19,7 @@ internal static class Progress
 
     public static void Title(string title) => AnsiConsole.MarkupLineInterpolated($"[bold]{title}[/]");
 
+    public static void Note(string note) => AnsiConsole.MarkupLineInterpolated($"{note}");
+
     public static void Warn(string warning) => AnsiConsole.MarkupLineInterpolated($"[yellow]! {warning}[/]");
 }

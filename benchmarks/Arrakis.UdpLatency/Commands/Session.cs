@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Arrakis.UdpLatency.Machine;
+using Arrakis.UdpLatency.Processes;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;
 
@@ -11,6 +12,7 @@ internal sealed class Session
     private const int Failed = 1;
     private const int RequirementsMissing = 2;
     private const int SignalBase = 128;
+    private const int WantedHugePages = 32;
     private const int WidthWithoutTerminal = 160;
 
     private Session(MeasurementPlan plan) => Plan = plan;
@@ -67,10 +69,24 @@ internal sealed class Session
         _ => 15,
     };
 
+    private async Task PrepareAsync(CancellationToken cancellation)
+    {
+        if (HugePageReservation.Ensure(WantedHugePages, Teardown) is string warning)
+        {
+            Progress.Warn(warning);
+        }
+
+        await TraceFileSystem.EnsureAsync(Teardown, cancellation);
+
+        // Undone after what is noted later, so the daemon ends its device and keeper itself; this finds what it forgot.
+        Teardown.Add("end all processes", RunMark.EndAllAsync);
+    }
+
     private async Task<int> RunStepsAsync(Func<Session, CancellationToken, Task> run, CancellationToken cancellation)
     {
         try
         {
+            await PrepareAsync(cancellation);
             await run(this, cancellation);
             return 0;
         }

@@ -15,11 +15,13 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
+    private readonly ChildEnding _ending;
     private bool _disposed;
 
-    private ChildProcess(string name, Process process)
+    private ChildProcess(string name, Process process, ChildEnding ending)
     {
         Name = name;
+        _ending = ending;
         _process = process;
     }
 
@@ -46,13 +48,13 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <param name="networkNamespace">File of the network namespace to run it in; null runs it in ours.</param>
     /// <param name="program">Path of the program.</param>
     /// <param name="arguments">Its arguments.</param>
-    /// <param name="environment">Variables to add.</param>
+    /// <param name="ending">How it is asked to end.</param>
     public static ChildProcess Start(
         string name,
         string? networkNamespace,
         string program,
         IReadOnlyList<string> arguments,
-        IReadOnlyDictionary<string, string>? environment = null)
+        ChildEnding ending)
     {
         // Both programs replace themselves by the next, so the process has the number that Process knows.
         string[] inNamespace = networkNamespace is null ? [] : ["nsenter", $"--net={networkNamespace}"];
@@ -62,13 +64,9 @@ internal sealed class ChildProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach ((string key, string value) in environment ?? new Dictionary<string, string>())
-        {
-            start.Environment[key] = value;
-        }
-
+        start.Environment[RunMark.Variable] = RunMark.Value;
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} did not start.");
-        var child = new ChildProcess(name, process);
+        var child = new ChildProcess(name, process, ending);
         process.ErrorDataReceived += child.OnError;
         process.BeginErrorReadLine();
         return child;
@@ -98,7 +96,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks it to end (end of input, SIGTERM), kills it if it does not, and waits until it has ended.</summary>
+    /// <summary>Asks it to end, kills it if it does not, and waits until it has ended.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed)
@@ -116,15 +114,10 @@ internal sealed class ChildProcess : IAsyncDisposable
             // It has ended already: nobody reads the pipe.
         }
 
-        if (!_process.HasExited)
+        if (_ending == ChildEnding.Signal || !await EndsAsync())
         {
             Terminate();
-            using var grace = new CancellationTokenSource(Grace);
-            try
-            {
-                await _process.WaitForExitAsync(grace.Token);
-            }
-            catch (OperationCanceledException)
+            if (!await EndsAsync())
             {
                 _process.Kill(entireProcessTree: true);
                 await _process.WaitForExitAsync(CancellationToken.None);
@@ -132,6 +125,20 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
 
         _process.Dispose();
+    }
+
+    private async Task<bool> EndsAsync()
+    {
+        using var grace = new CancellationTokenSource(Grace);
+        try
+        {
+            await _process.WaitForExitAsync(grace.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
     }
 
     private void Terminate()
@@ -157,4 +164,14 @@ internal sealed class ChildProcess : IAsyncDisposable
             }
         }
     }
+}
+
+/// <summary>How a process is asked to end.</summary>
+internal enum ChildEnding
+{
+    /// <summary>By the end of its standard input; by SIGTERM if that does not help.</summary>
+    Input,
+
+    /// <summary>By SIGTERM.</summary>
+    Signal,
 }

@@ -13,7 +13,7 @@ internal static class Role
 
     /// <summary>Starts this program in a role.</summary>
     public static ChildProcess Start<TOrder>(string role, TOrder order, JsonTypeInfo<TOrder> type, string? networkNamespace = null) =>
-        ChildProcess.Start(role, networkNamespace, Environment.ProcessPath!, [Argument, role, JsonSerializer.Serialize(order, type)]);
+        ChildProcess.Start(role, networkNamespace, Environment.ProcessPath!, [Argument, role, JsonSerializer.Serialize(order, type)], ChildEnding.Input);
 
     /// <summary>Reads a process's answer.</summary>
     public static async Task<TAnswer> AnswerAsync<TAnswer>(this ChildProcess process, JsonTypeInfo<TAnswer> type, TimeSpan timeout, CancellationToken cancellation)
@@ -29,17 +29,18 @@ internal static class Role
         Console.Out.Flush();
     }
 
-    /// <summary>Ends this process when the one that started it closes our standard input, as it does when it ends.</summary>
-    public static void EndWithParent()
+    /// <summary>Calls when the one that started this process closes our standard input, as it does when it ends.</summary>
+    public static void OnParentGone(Action gone)
     {
         var watch = new Thread(() =>
         {
-            while (Console.OpenStandardInput().ReadByte() >= 0)
+            using Stream input = Console.OpenStandardInput();
+            while (input.ReadByte() >= 0)
             {
                 // Nothing is said there; only its end counts.
             }
 
-            Environment.Exit(0);
+            gone();
         })
         {
             IsBackground = true,

@@ -1,5 +1,7 @@
 using System.Text.Json.Serialization;
+using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Kernel;
+using Arrakis.UdpLatency.Probes;
 using Arrakis.UdpLatency.Report;
 
 namespace Arrakis.UdpLatency.Processes;
@@ -7,6 +9,10 @@ namespace Arrakis.UdpLatency.Processes;
 /// <summary>JSON of orders and answers between the processes of this program.</summary>
 [JsonSerializable(typeof(ServerOrder))]
 [JsonSerializable(typeof(ClientOrder))]
+[JsonSerializable(typeof(EchoOrder))]
+[JsonSerializable(typeof(EchoReady))]
+[JsonSerializable(typeof(ProbeOrder))]
+[JsonSerializable(typeof(ProbeReport))]
 [JsonSerializable(typeof(ServingThread))]
 [JsonSerializable(typeof(Measurement))]
 internal sealed partial class RoleJson : JsonSerializerContext;

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Kernel;
 
 namespace Arrakis.UdpLatency.Processes;
@@ -8,24 +10,48 @@ internal static class Roles
 {
     public const string KernelServer = "kernel-server";
     public const string KernelClient = "kernel-client";
+    public const string NativeEcho = "native-echo";
+    public const string SocketEcho = "socket-echo";
+    public const string KernelProbe = "kernel-probe";
+    public const string BindingProbe = "binding-probe";
 
     /// <summary>Plays a role; returns the process's exit code.</summary>
-    public static int Play(string role, string order)
+    public static async Task<int> PlayAsync(string role, string order)
     {
-        Role.EndWithParent();
+        using var parentGone = new CancellationTokenSource();
+        if (role is NativeEcho or SocketEcho)
+        {
+            Role.OnParentGone(parentGone.Cancel);
+        }
+        else
+        {
+            Role.OnParentGone(() => Environment.Exit(0));
+        }
+
         switch (role)
         {
             case KernelServer:
                 KernelEchoServer.Run(
-                    JsonSerializer.Deserialize(order, RoleJson.Default.ServerOrder)!,
+                    Read(order, RoleJson.Default.ServerOrder),
                     thread => Role.Answer(new ServingThread(thread), RoleJson.Default.ServingThread));
                 return 0;
             case KernelClient:
-                Role.Answer(LatencyClient.Run(JsonSerializer.Deserialize(order, RoleJson.Default.ClientOrder)!), RoleJson.Default.Measurement);
+                Role.Answer(LatencyClient.Run(Read(order, RoleJson.Default.ClientOrder)), RoleJson.Default.Measurement);
+                return 0;
+            case NativeEcho or SocketEcho:
+                await EchoServer.RunAsync(Read(order, RoleJson.Default.EchoOrder), native: role == NativeEcho, parentGone.Token);
+                return 0;
+            case KernelProbe:
+                Role.Answer(await Probes.KernelProbe.RunAsync(Read(order, RoleJson.Default.ProbeOrder)), RoleJson.Default.ProbeReport);
+                return 0;
+            case BindingProbe:
+                Role.Answer(await Probes.BindingProbe.RunAsync(Read(order, RoleJson.Default.ProbeOrder)), RoleJson.Default.ProbeReport);
                 return 0;
             default:
-                Console.Error.WriteLine($"There is no role '{role}'.");
+                await Console.Error.WriteLineAsync($"There is no role '{role}'.");
                 return 2;
         }
     }
+
+    private static T Read<T>(string order, JsonTypeInfo<T> type) => JsonSerializer.Deserialize(order, type)!;
 }

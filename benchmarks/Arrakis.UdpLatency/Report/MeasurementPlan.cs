@@ -6,6 +6,9 @@ internal sealed record MeasurementPlan
     /// <summary>Time that a process has to say that it is ready.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(20);
 
+    /// <summary>Time that a probe has for all its datagrams.</summary>
+    public static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(45);
+
     /// <summary>Requests under way at once, one row for each.</summary>
     public static readonly IReadOnlyList<int> InFlight = [1, 64];
 

@@ -1,0 +1,21 @@
+namespace Arrakis.UdpLatency.Daemon;
+
+/// <summary>The project's other programs: beside this one in the build's output.</summary>
+internal static class Programs
+{
+    public static string Daemon => Find("Arrakis.ControlPlane", "arrakisd");
+
+    public static string SoftDevice => Find("Arrakis.SoftDevice", "arrakis-softdevice");
+
+    public static string UdpEcho => Find("UdpEcho", "UdpEcho");
+
+    public static string UdpPing => Find("UdpPing", "UdpPing");
+
+    /// <summary>A program of the same build: .../bin/PROJECT/CONFIGURATION/PROGRAM.</summary>
+    private static string Find(string project, string program)
+    {
+        var own = new DirectoryInfo(AppContext.BaseDirectory);
+        string path = Path.Combine(own.Parent!.Parent!.FullName, project, own.Name, program);
+        return File.Exists(path) ? path : throw new FileNotFoundException($"{path} is not there. Build the solution: make build.", path);
+    }
+}
