@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace Arrakis.Architecture.Tests;
+
+public sealed partial class DocumentationTests
+{
+    private static IEnumerable<string> Pages => Repository.Files.Where(static file => file.EndsWith(".md", StringComparison.Ordinal));
+
+    [Fact]
+    public void Every_link_of_every_page_resolves()
+    {
+        Assert.Empty(Pages.SelectMany(static page => Link().Matches(Repository.Read(page)).Select(match => (page, target: match.Groups[1].Value)))
+            .Where(static link => !link.target.Contains("://", StringComparison.Ordinal) && !Resolves(link.page, link.target))
+            .Select(static link => $"{link.page}: {link.target}"));
+    }
+
+    [Fact]
+    public void Every_command_in_a_page_exists()
+    {
+        string[] targets = [.. MakeTarget().Matches(Repository.Read("Makefile")).Select(static match => match.Groups[1].Value)];
+        Assert.Empty(Pages.SelectMany(static page => Commands(page).Select(command => (page, command)))
+            .Where(entry => !Exists(entry.command, targets))
+            .Select(static entry => $"{entry.page}: {entry.command}"));
+    }
+
+    [Fact]
+    public void Every_script_is_executable_and_well_formed()
+    {
+        foreach (string script in Repository.Files.Where(static file => file.StartsWith("scripts/", StringComparison.Ordinal) || file == ".ci/run"))
+        {
+            string path = Path.Combine(Repository.Root, script);
+            bool isSourced = script.EndsWith(".sh", StringComparison.Ordinal);
+            Assert.True(isSourced || File.GetUnixFileMode(path).HasFlag(UnixFileMode.UserExecute), $"{script} is not executable.");
+            Assert.Equal(0, Run("bash", "-n", path));
+        }
+    }
+
+    // The commands of a page's shell blocks, without their comments and continued lines joined.
+    private static IEnumerable<string> Commands(string page) =>
+        ShellBlock().Matches(Repository.Read(page))
+            .SelectMany(static block => block.Groups[1].Value.Replace("\\\n", " ", StringComparison.Ordinal).Split('\n'))
+            .SelectMany(static line => Comment().Replace(line, "").Split("&&"))
+            .Select(static command => command.Trim())
+            .Where(static command => command.Length > 0);
+
+    private static bool Exists(string command, string[] targets)
+    {
+        string[] words = [.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries).SkipWhile(static word => word == "sudo" || word.Contains('=', StringComparison.Ordinal))];
+        return words switch
+        {
+            ["make", .. var goals] => goals.All(goal => targets.Contains(goal) || goal.Contains('=', StringComparison.Ordinal)),
+            ["arrakisctl", "completion", ..] => true, // Tests source its output in each shell.
+            ["arrakisctl", var name, ..] => Run(Built("Arrakis.Ctl", "arrakisctl"), name, "--help") == 0,
+            ["source", "<(arrakisctl", "completion", ..] => true,
+            ["dotnet", "run", "--project", var project, ..] => Repository.Files.Contains($"{project}/{Path.GetFileName(project)}.csproj"),
+            ["dotnet", "add", "package", var package, ..] => Repository.Read("src/Arrakis.DataPlane/Arrakis.DataPlane.csproj").Contains($"<PackageId>{package}</PackageId>", StringComparison.Ordinal) || Project.All.Any(project => project.Name == package),
+            [var script, ..] when script.StartsWith("scripts/", StringComparison.Ordinal) => Repository.Files.Contains(script),
+            ["git" or "cd" or "systemctl" or "journalctl" or "ping" or "kill" or "install" or "dotnet", ..] => true,
+            [var file, ..] => file.StartsWith("artifacts/", StringComparison.Ordinal) && File.Exists(Path.Combine(Repository.Root, file)),
+            _ => false,
+        };
+    }
+
+    private static bool Resolves(string page, string target)
+    {
+        string[] parts = target.Split('#', 2);
+        string file = parts[0].Length == 0 ? page : Path.GetRelativePath(Repository.Root, Path.Combine(Repository.Root, Path.GetDirectoryName(page)!, parts[0]));
+        if (!File.Exists(Path.Combine(Repository.Root, file)) && !Directory.Exists(Path.Combine(Repository.Root, file)))
+        {
+            return false;
+        }
+
+        return parts.Length == 1 || Heading().Matches(Repository.Read(file)).Any(match => Anchor(match.Groups[1].Value) == parts[1]);
+    }
+
+    private static string Anchor(string heading) =>
+        NotInAnchor().Replace(heading.Trim().ToLowerInvariant(), "").Replace(' ', '-');
+
+    private static string Built(string project, string program) =>
+        Path.Combine(Repository.Root, "artifacts", "build", "bin", project, Repository.Configuration, program);
+
+    private static int Run(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        _ = process.StandardOutput.ReadToEnd();
+        _ = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    [GeneratedRegex(@"\]\(([^)\s]+)\)")]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"^([a-z][a-z-]*):", RegexOptions.Multiline)]
+    private static partial Regex MakeTarget();
+
+    [GeneratedRegex(@"^```(?:sh|bash|shell|console)\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex ShellBlock();
+
+    [GeneratedRegex(@"(^|\s)#.*$")]
+    private static partial Regex Comment();
+
+    [GeneratedRegex(@"^#+ (.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]")]
+    private static partial Regex NotInAnchor();
+}
