@@ -13,6 +13,10 @@ internal static unsafe partial class LibcExtra
     internal const int RwfNoWait = 8;
     internal const long SysGettid = 186;
     internal const long SysPerfEventOpen = 298;
+    internal const long SysIoSetup = 206;
+    internal const long SysIoDestroy = 207;
+    internal const long SysIoGetEvents = 208;
+    internal const long SysIoSubmit = 209;
 
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     internal static partial int Prctl(int option, nuint arg2, nuint arg3, nuint arg4, nuint arg5);

@@ -242,7 +242,7 @@ public sealed unsafe class SplitDeviceRing
         }
     }
 
-    /// <summary>Shows the driver what was completed. Whether the driver wants an event for it.</summary>
+    /// <summary>Shows the driver what was completed. Whether there was anything to show.</summary>
     public bool Publish()
     {
         if (_publishedIndex == _usedIndex)
@@ -250,15 +250,17 @@ public sealed unsafe class SplitDeviceRing
             return false;
         }
 
-        _publishedIndex = _usedIndex;
-
         // Release: the entries, and the bytes of the frames, before the index that shows them (§2.7.8.2).
         Volatile.Write(ref *(ushort*)(_used + SplitRingLayout.IndexOffset), _usedIndex);
-
-        // The index before the look at the flags, or a driver that goes to sleep just now is not woken (§2.7.7.2).
-        Interlocked.MemoryBarrier();
-        return (Volatile.Read(ref *(ushort*)_available) & SplitRingLayout.AvailableNoInterrupt) == 0;
+        _publishedIndex = _usedIndex;
+        return true;
     }
+
+    /// <summary>
+    /// Whether the driver wants an event for what was published. Between the two belongs a full barrier
+    /// (<see cref="Interlocked.MemoryBarrier"/>), or a driver that goes to sleep just then is not woken (§2.7.7.2).
+    /// </summary>
+    public bool DriverWantsEvent => (Volatile.Read(ref *(ushort*)_available) & SplitRingLayout.AvailableNoInterrupt) == 0;
 
     /// <summary>
     /// Tells the driver whether to ring the doorbell (§2.7.10). After asking for it, look at <see cref="HasAvailable"/>

@@ -1,0 +1,11 @@
+using Arrakis.Native;
+using Arrakis.SoftDevice.Memory;
+using Arrakis.SoftDevice.Rings;
+
+namespace Arrakis.SoftDevice.Ports.Vf;
+
+/// <summary>A running ring and the eventfd that its driver is woken by.</summary>
+/// <param name="Ring">The ring.</param>
+/// <param name="Memory">The memory that it lies in.</param>
+/// <param name="Call">None where the driver polls.</param>
+internal sealed record RunningRing(SplitDeviceRing Ring, MemoryTable Memory, Descriptor? Call);

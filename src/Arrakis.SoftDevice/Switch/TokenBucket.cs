@@ -1,0 +1,54 @@
+using Arrakis.Contract;
+
+namespace Arrakis.SoftDevice.Switch;
+
+/// <summary>
+/// A token bucket (RFC 2697 §3, one rate and one burst) over the bytes of frames as they are in memory. Exact: the
+/// level is counted in bit-nanoseconds, so that neither elapsed time nor a frame's size is ever rounded.
+/// </summary>
+internal struct TokenBucket
+{
+    private const long NanosecondsPerSecond = 1_000_000_000;
+    private const int MaxBurstBytes = 1 << 30; // 8 * 2^30 * 1e9 is the largest power of two that fits in a long.
+
+    private readonly long _bitsPerSecond;
+    private readonly long _capacity;
+    private readonly long _nanosecondsToFill;
+    private long _level;
+    private long _updatedAt;
+
+    /// <summary>Makes a full bucket.</summary>
+    /// <param name="rate">Rate and burst. A burst below the largest frame counts as the largest frame, or such a frame could never pass.</param>
+    /// <param name="now">Nanoseconds of a monotonic clock.</param>
+    public TokenBucket(RateSpecifier rate, long now)
+    {
+        _bitsPerSecond = rate.BitsPerSecond;
+        _capacity = Cost(Math.Clamp(rate.BurstBytes, EthernetSwitch.MaxFrameLength, MaxBurstBytes));
+        _nanosecondsToFill = _capacity / _bitsPerSecond + 1;
+        _level = _capacity;
+        _updatedAt = now;
+    }
+
+    /// <summary>Takes the tokens of a frame, if there are enough of them by now.</summary>
+    public bool TryTake(int bytes, long now)
+    {
+        long elapsed = now - _updatedAt;
+        if (elapsed > 0)
+        {
+            _updatedAt = now;
+            _level = elapsed >= _nanosecondsToFill ? _capacity : _level + Math.Min(_capacity - _level, elapsed * _bitsPerSecond);
+        }
+
+        long cost = Cost(bytes);
+        if (cost > _level)
+        {
+            return false;
+        }
+
+        _level -= cost;
+        return true;
+    }
+
+    // A second brings _bitsPerSecond * 1e9 bit-nanoseconds: that many bits.
+    private static long Cost(int bytes) => bytes * 8L * NanosecondsPerSecond;
+}

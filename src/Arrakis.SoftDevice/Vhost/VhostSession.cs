@@ -1,0 +1,395 @@
+using Arrakis.Native;
+using Arrakis.Native.Sockets;
+using Arrakis.SoftDevice.Memory;
+using Arrakis.SoftDevice.Polling;
+using Arrakis.SoftDevice.Ports.Vf;
+using Arrakis.SoftDevice.Rings;
+using Arrakis.Wire.VhostUser;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.SoftDevice.Vhost;
+
+/// <summary>
+/// One front end's session (vhost-user specification, "Communication"): sets up the rings of one virtual function and
+/// hands them to the polling thread. Control thread only.
+/// </summary>
+internal sealed class VhostSession : IDisposable
+{
+    private readonly VhostConnection _connection;
+    private readonly VfPort _port;
+    private readonly PollingLoop _loop;
+    private readonly int _maxQueueSize;
+    private readonly VringSetup[] _rings = [.. Enumerable.Range(0, VhostFeatures.RingCount).Select(_ => new VringSetup())];
+    private MemoryTable? _memory;
+    private VirtioFeatures? _features;
+    private VhostUserProtocolFeatures _protocolFeatures;
+    private ulong _status;
+    private bool _isOwned;
+
+    /// <param name="socket">The front end; owned.</param>
+    /// <param name="port">Its port.</param>
+    /// <param name="loop">Runs the port.</param>
+    /// <param name="maxQueueSize">The longest ring that the device takes.</param>
+    public VhostSession(UnixSocket socket, VfPort port, PollingLoop loop, int maxQueueSize)
+    {
+        _connection = new VhostConnection(socket);
+        _port = port;
+        _loop = loop;
+        _maxQueueSize = maxQueueSize;
+    }
+
+    /// <summary>The connection.</summary>
+    public Descriptor Descriptor => _connection.Descriptor;
+
+    /// <summary>Handles at most one message. False where the session must end.</summary>
+    /// <param name="reason">Why it must end.</param>
+    public bool TryProgress(out string reason)
+    {
+        reason = "";
+        try
+        {
+            using VhostMessage? message = _connection.TryReceive(out bool isEnd);
+            if (message is not null)
+            {
+                Handle(message);
+            }
+
+            reason = isEnd ? "the front end has closed the connection" : "";
+            return !isEnd;
+        }
+        catch (Exception e) when (e is VhostProtocolException or LinuxException)
+        {
+            reason = e.Message;
+            return false;
+        }
+    }
+
+    /// <summary>Takes the rings from the polling thread and closes everything.</summary>
+    public void Dispose()
+    {
+        StopRings();
+        foreach (VringSetup ring in _rings)
+        {
+            ring.Dispose();
+        }
+
+        _memory?.Dispose();
+        _connection.Dispose();
+    }
+
+    private void Handle(VhostMessage message)
+    {
+        bool replied = Dispatch(message);
+        message.RequireDescriptors(0);
+        if (!replied && message.NeedsReply && (_protocolFeatures & VhostUserProtocolFeatures.ReplyAck) != 0)
+        {
+            _connection.Reply(message.Request, 0);
+        }
+    }
+
+    // Whether the request has a reply of its own.
+    private bool Dispatch(VhostMessage message)
+    {
+        switch (message.Request)
+        {
+            case VhostUserRequest.GetFeatures:
+                return Answer(message, (ulong)VhostFeatures.Device);
+            case VhostUserRequest.GetProtocolFeatures:
+                return Answer(message, (ulong)VhostFeatures.Protocol);
+            case VhostUserRequest.GetQueueCount:
+                return Answer(message, 1);
+            case VhostUserRequest.GetStatus:
+                return Answer(message, _status);
+            case VhostUserRequest.GetVringBase:
+                GetBase(message);
+                return true;
+            case VhostUserRequest.SetOwner:
+                message.RequireEmpty();
+                message.Require(!_isOwned, "the session has an owner already");
+                _isOwned = true;
+                return false;
+            case VhostUserRequest.ResetOwner:
+                message.RequireEmpty();
+                Reset();
+                return false;
+            case VhostUserRequest.SetFeatures:
+                SetFeatures(message);
+                return false;
+            case VhostUserRequest.SetProtocolFeatures:
+                SetProtocolFeatures(message);
+                return false;
+            case VhostUserRequest.SetStatus:
+                SetStatus(message);
+                return false;
+            case VhostUserRequest.SetMemoryTable:
+                SetMemory(message);
+                return false;
+            case VhostUserRequest.SetVringSize:
+                SetSize(message);
+                return false;
+            case VhostUserRequest.SetVringBase:
+                SetBase(message);
+                return false;
+            case VhostUserRequest.SetVringAddress:
+                SetAddress(message);
+                return false;
+            case VhostUserRequest.SetVringKick:
+                SetKick(message);
+                return false;
+            case VhostUserRequest.SetVringCall:
+                SetCall(message);
+                return false;
+            case VhostUserRequest.SetVringError:
+                RingOfEvent(message, out Descriptor? error).SetError(error);
+                return false;
+            case VhostUserRequest.SetVringEnable:
+                SetEnable(message);
+                return false;
+            default:
+                throw new VhostProtocolException($"request {(uint)message.Request} ({message.Request}) was not offered");
+        }
+    }
+
+    private bool Answer(VhostMessage message, ulong number)
+    {
+        message.RequireEmpty();
+        _connection.Reply(message.Request, number);
+        return true;
+    }
+
+    private void SetFeatures(VhostMessage message)
+    {
+        var features = (VirtioFeatures)message.ReadNumber();
+        message.Require((features & ~VhostFeatures.Device) == 0, $"features {features & ~VhostFeatures.Device} were not offered");
+        message.Require(!IsRunning || features == _features, "features cannot change while a ring runs");
+        _features = features;
+    }
+
+    private void SetProtocolFeatures(VhostMessage message)
+    {
+        var features = (VhostUserProtocolFeatures)message.ReadNumber();
+        message.Require((features & ~VhostFeatures.Protocol) == 0, $"protocol features {features & ~VhostFeatures.Protocol} were not offered");
+        _protocolFeatures = features;
+    }
+
+    private void SetStatus(VhostMessage message)
+    {
+        _status = message.ReadNumber();
+        message.Require(_status <= byte.MaxValue, "the status is not a byte");
+        if (_status == 0)
+        {
+            Reset();
+        }
+    }
+
+    private void SetMemory(VhostMessage message)
+    {
+        ReadOnlySpan<VhostMemoryRegion> regions = message.ReadMemoryTable();
+        message.RequireDescriptors(regions.Length);
+        Descriptor[] files = message.TakeDescriptors();
+        MemoryTable memory;
+        try
+        {
+            memory = FrontEndMemory.Map(regions, files);
+        }
+        finally
+        {
+            foreach (Descriptor file in files)
+            {
+                file.Dispose();
+            }
+        }
+
+        // Rings that run go on in the new memory, at the addresses that they were told.
+        StopRings();
+        _memory?.Dispose();
+        _memory = memory;
+        StartRings();
+    }
+
+    private void SetSize(VhostMessage message)
+    {
+        VringState state = message.ReadState();
+        VringSetup ring = StoppedRing(message, state.Index);
+        message.Require(
+            state.Value <= int.MaxValue && SplitRingLayout.IsValidQueueSize((int)state.Value) && state.Value <= _maxQueueSize,
+            $"a ring of {state.Value} is not a power of two from 2 to {_maxQueueSize}");
+        ring.Size = (int)state.Value;
+    }
+
+    private void SetBase(VhostMessage message)
+    {
+        VringState state = message.ReadState();
+        VringSetup ring = StoppedRing(message, state.Index);
+        message.Require(state.Value <= ushort.MaxValue, $"a base of {state.Value} is not 16 bits long");
+        ring.Base = (ushort)state.Value;
+    }
+
+    private void SetAddress(VhostMessage message)
+    {
+        VringAddress address = message.ReadAddress();
+        VringSetup ring = Ring(message, address.Index);
+        message.Require(address.Flags == 0, "logging was not offered");
+        message.Require(ring.Running is null || ring.Address == address, "addresses cannot change while the ring runs");
+        ring.Address = address;
+    }
+
+    private void SetKick(VhostMessage message)
+    {
+        VringSetup ring = RingOfEvent(message, out Descriptor? kick);
+        string? missing = ring.Size == 0 ? "size" : ring.Address is null ? "addresses" : _memory is null ? "memory" : _features is null ? "features" : null;
+        if (missing is not null)
+        {
+            kick?.Dispose();
+            message.Require(false, $"the ring has no {missing} yet");
+        }
+
+        StopRings();
+        ring.SetKick(kick);
+        StartRings();
+    }
+
+    private void SetCall(VhostMessage message)
+    {
+        VringSetup ring = RingOfEvent(message, out Descriptor? call);
+        StopRings();
+        ring.SetCall(call);
+        StartRings();
+    }
+
+    private void SetEnable(VhostMessage message)
+    {
+        VringState state = message.ReadState();
+        message.Require(state.Value <= 1, $"{state.Value} is neither 0 nor 1");
+        StopRings();
+        Ring(message, state.Index).IsEnabled = state.Value == 1;
+        StartRings();
+    }
+
+    // The reply goes out when the polling thread has let go of the ring.
+    private void GetBase(VhostMessage message)
+    {
+        VringState state = message.ReadState();
+        VringSetup ring = Ring(message, state.Index);
+        StopRings();
+        ring.ClearKick();
+        StartRings();
+        Span<byte> payload = stackalloc byte[VringState.Length];
+        new VringState(state.Index, ring.Base).Write(payload);
+        _connection.Reply(message.Request, payload);
+    }
+
+    private VringSetup Ring(VhostMessage message, uint index)
+    {
+        message.Require(index < VhostFeatures.RingCount, $"there is no ring {index}");
+        return _rings[index];
+    }
+
+    private VringSetup StoppedRing(VhostMessage message, uint index)
+    {
+        VringSetup ring = Ring(message, index);
+        message.Require(ring.Running is null, $"ring {index} is running");
+        return ring;
+    }
+
+    // The payload of KICK, CALL and ERR: the ring's index, and whether a descriptor comes with it.
+    private VringSetup RingOfEvent(VhostMessage message, out Descriptor? descriptor)
+    {
+        ulong payload = message.ReadNumber();
+        message.Require(
+            (payload & ~(VringDescriptorPayload.IndexMask | VringDescriptorPayload.NoDescriptor)) == 0,
+            $"payload {payload:x} has bits that mean nothing");
+        VringSetup ring = Ring(message, (uint)(payload & VringDescriptorPayload.IndexMask));
+        bool hasDescriptor = (payload & VringDescriptorPayload.NoDescriptor) == 0;
+        message.RequireDescriptors(hasDescriptor ? 1 : 0);
+        descriptor = hasDescriptor ? message.TakeDescriptors()[0] : null;
+        if (descriptor is not null && !EventKind.IsEventFd(descriptor))
+        {
+            descriptor.Dispose();
+            message.Require(false, "the descriptor is not an eventfd");
+        }
+
+        return ring;
+    }
+
+    private bool IsRunning => _rings.Any(ring => ring.Running is not null);
+
+    private bool MayRun(VringSetup ring) =>
+        _memory is not null
+        && ring.IsKicked
+        && (ring.IsEnabled || (_features & VirtioFeatures.VhostUserProtocolFeatures) == 0);
+
+    private void StartRings()
+    {
+        for (int index = 0; index < _rings.Length; index++)
+        {
+            VringSetup ring = _rings[index];
+            if (!MayRun(ring))
+            {
+                continue;
+            }
+
+            if ((_features & VirtioFeatures.Version1) == 0)
+            {
+                throw new VhostProtocolException("VIRTIO_F_VERSION_1 was not negotiated; this device has no legacy interface");
+            }
+
+            RingFault fault = ring.TryStart(_memory!, out RunningRing? running);
+            if (fault != RingFault.None)
+            {
+                throw new VhostProtocolException($"ring {index} cannot be started: {fault}");
+            }
+
+            if (ring.Kick is not null)
+            {
+                _loop.AddDoorbell(ring.Kick);
+            }
+
+            Attach(index, running);
+        }
+    }
+
+    private void StopRings()
+    {
+        for (int index = 0; index < _rings.Length; index++)
+        {
+            VringSetup ring = _rings[index];
+            if (ring.Running is null)
+            {
+                continue;
+            }
+
+            Attach(index, null);
+            if (ring.Kick is not null)
+            {
+                _loop.RemoveDoorbell(ring.Kick);
+            }
+
+            ring.Stopped();
+        }
+    }
+
+    private void Attach(int index, RunningRing? ring)
+    {
+        if (index == VhostFeatures.ReceiveRing)
+        {
+            _loop.Invoke(() => _port.AttachReceive(ring));
+        }
+        else
+        {
+            _loop.Invoke(() => _port.AttachTransmit(ring));
+        }
+    }
+
+    private void Reset()
+    {
+        StopRings();
+        foreach (VringSetup ring in _rings)
+        {
+            ring.ClearKick();
+            ring.IsEnabled = false;
+        }
+
+        _features = null;
+    }
+}
