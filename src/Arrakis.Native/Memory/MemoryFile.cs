@@ -80,7 +80,11 @@ public sealed class MemoryFile : IDisposable
             return huge;
         }
 
-        return CreateWith(name, RoundUp(length, BasePageSize), BasePageSize, 0);
+        // The kernel would allocate base pages until it has to kill processes for want of memory.
+        long rounded = RoundUp(length, BasePageSize);
+        return rounded <= BasePages.AvailableBytes
+            ? CreateWith(name, rounded, BasePageSize, 0)
+            : throw new LinuxException($"fallocate({rounded} bytes of queue memory)", LibC.ENOMEM);
     }
 
     /// <summary>Adds seals.</summary>

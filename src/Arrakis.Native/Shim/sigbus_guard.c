@@ -90,7 +90,8 @@ int arrakis_sigbus_install(void)
     }
     struct sigaction action = { 0 };
     action.sa_sigaction = on_sigbus;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    // Not SA_ONSTACK: a fault outside all ranges ends in CoreCLR's handler, whose report does not fit the alternate stack.
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGBUS, &action, &previous) != 0) {
         int error = errno;
