@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Arrakis.UdpLatency.Daemon;
-using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Machine;
 using Arrakis.UdpLatency.Probes;
@@ -44,20 +43,15 @@ internal static class DemoCommand
         });
         await using DaemonSession running = daemon!;
         await Progress.StepAsync($"a virtual function bound and released {Binds} times", () => TimeBindsAsync(running.Client, cancellation));
-        var order = new EchoOrder
-        {
-            ControlSocket = running.ControlSocket,
-            Device = DaemonConfiguration.Device,
-            Address = DemoNetwork.WithPrefix(DemoNetwork.Server),
-            Port = DemoNetwork.EchoPort,
-            Core = session.Plan.ServerCore,
-            Spin = false,
-        };
-        await using ChildProcess server = Role.Start(Roles.SocketEcho, order, RoleJson.Default.EchoOrder);
-        await Progress.StepAsync($"a .NET process serves UDP echo at {DemoNetwork.Server} port {DemoNetwork.EchoPort}", async () =>
-            $"MAC {(await server.AnswerAsync(RoleJson.Default.EchoReady, MeasurementPlan.StartTimeout, cancellation)).Mac}");
+        string[] options =
+        [
+            "--socket", running.ControlSocket, "--device", DaemonConfiguration.Device, "--address", DemoNetwork.WithPrefix(DemoNetwork.Server),
+            "--port", Number(DemoNetwork.EchoPort), "--core", Number(session.Plan.ServerCore),
+        ];
+        await using ChildProcess server = ChildProcess.Start("UdpEcho", null, Programs.UdpEcho, options, ChildEnding.Signal);
+        await Progress.StepAsync("samples/UdpEcho serves", () => server.ReadLineAsync(MeasurementPlan.StartTimeout, cancellation));
         await Progress.StepAsync("the kernel's own stack reaches it through the uplink", () => ProbeByKernelAsync(session, datagrams, cancellation));
-        await Progress.StepAsync("a second .NET process reaches it from a virtual function of its own", () => ProbeByBindingAsync(session, running, datagrams, cancellation));
+        await Progress.StepAsync("samples/UdpPing, a second .NET process, reaches it from a virtual function of its own", () => ProbeByBindingAsync(session, running, datagrams, cancellation));
     }
 
     private static async Task<string> TimeBindsAsync(ArrakisClient client, CancellationToken cancellation)
@@ -77,39 +71,33 @@ internal static class DemoCommand
     {
         NetworkNamespace outside = await NetworkNamespace.CreateAsync("uplink", session.Teardown, cancellation);
         await outside.AdoptAsync(DaemonSession.Uplink, DemoNetwork.WithPrefix(DemoNetwork.Kernel), cancellation);
-        ProbeOrder order = Order(datagrams) with { Pings = Pings };
-        ProbeReport report = await ProbeAsync(Roles.KernelProbe, order, outside.Path, cancellation);
-        return $"{report.PingsAnswered} of {Pings} pings answered, {Describe(report)}";
+        var order = new ProbeOrder
+        {
+            Target = DemoNetwork.Server,
+            Port = DemoNetwork.EchoPort,
+            Datagrams = datagrams,
+            Pings = Pings,
+            Seed = Seed,
+        };
+        await using ChildProcess probe = Role.Start(Roles.KernelProbe, order, RoleJson.Default.ProbeOrder, outside.Path);
+        ProbeReport report = await probe.AnswerAsync(RoleJson.Default.ProbeReport, MeasurementPlan.ProbeTimeout, cancellation);
+        return report.Fault is null && report.Echoed == datagrams
+            ? string.Create(CultureInfo.InvariantCulture, $"{report.PingsAnswered} of {Pings} pings answered; {report.Echoed:#,0} datagrams ({report.Bytes:#,0} bytes) came back byte by byte, median {report.MedianMicroseconds:0} µs")
+            : throw new InvalidDataException($"After {report.PingsAnswered} of {Pings} pings and {report.Echoed} of {datagrams} datagrams: {report.Fault}.");
     }
 
     private static async Task<string> ProbeByBindingAsync(Session session, DaemonSession daemon, int datagrams, CancellationToken cancellation)
     {
-        ProbeOrder order = Order(datagrams) with
-        {
-            ControlSocket = daemon.ControlSocket,
-            Address = DemoNetwork.WithPrefix(DemoNetwork.Peer),
-            Core = session.Plan.ClientCore,
-        };
-        return Describe(await ProbeAsync(Roles.BindingProbe, order, null, cancellation));
+        string[] options =
+        [
+            $"{DemoNetwork.Server}:{DemoNetwork.EchoPort}", "--socket", daemon.ControlSocket, "--device", DaemonConfiguration.Device,
+            "--count", Number(datagrams), "--core", Number(session.Plan.ClientCore),
+        ];
+        await using ChildProcess probe = ChildProcess.Start("UdpPing", null, Programs.UdpPing, options, ChildEnding.Signal);
+        string report = await probe.ReadLineAsync(MeasurementPlan.ProbeTimeout, cancellation);
+        await probe.EndsWellAsync(cancellation);
+        return report;
     }
 
-    private static ProbeOrder Order(int datagrams) => new()
-    {
-        Target = DemoNetwork.Server,
-        Port = DemoNetwork.EchoPort,
-        Datagrams = datagrams,
-        Seed = Seed,
-    };
-
-    private static async Task<ProbeReport> ProbeAsync(string role, ProbeOrder order, string? networkNamespace, CancellationToken cancellation)
-    {
-        await using ChildProcess probe = Role.Start(role, order, RoleJson.Default.ProbeOrder, networkNamespace);
-        ProbeReport report = await probe.AnswerAsync(RoleJson.Default.ProbeReport, MeasurementPlan.ProbeTimeout, cancellation);
-        return report.Fault is null && report.Echoed == order.Datagrams
-            ? report
-            : throw new InvalidDataException($"The echo is wrong after {report.Echoed} of {order.Datagrams} datagrams: {report.Fault}.");
-    }
-
-    private static string Describe(ProbeReport report) =>
-        string.Create(CultureInfo.InvariantCulture, $"{report.Echoed:#,0} datagrams ({report.Bytes:#,0} bytes) came back byte by byte, median {report.MedianMicroseconds:0} µs");
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -87,6 +87,17 @@ internal sealed class ChildProcess : IAsyncDisposable
         throw new InvalidOperationException($"{Name} ended with code {_process.ExitCode}: {Errors}");
     }
 
+    /// <summary>Waits for its end.</summary>
+    /// <exception cref="InvalidOperationException">It ended with another code than zero; the message has what it wrote to standard error.</exception>
+    public async Task EndsWellAsync(CancellationToken cancellation)
+    {
+        await _process.WaitForExitAsync(cancellation);
+        if (_process.ExitCode != 0)
+        {
+            ThrowIfExited();
+        }
+    }
+
     /// <summary>Fails if it has ended, with its own words.</summary>
     public void ThrowIfExited()
     {

@@ -13,7 +13,6 @@ internal static class Roles
     public const string NativeEcho = "native-echo";
     public const string SocketEcho = "socket-echo";
     public const string KernelProbe = "kernel-probe";
-    public const string BindingProbe = "binding-probe";
 
     /// <summary>Plays a role; returns the process's exit code.</summary>
     public static async Task<int> PlayAsync(string role, string order)
@@ -43,9 +42,6 @@ internal static class Roles
                 return 0;
             case KernelProbe:
                 Role.Answer(await Probes.KernelProbe.RunAsync(Read(order, RoleJson.Default.ProbeOrder)), RoleJson.Default.ProbeReport);
-                return 0;
-            case BindingProbe:
-                Role.Answer(await Probes.BindingProbe.RunAsync(Read(order, RoleJson.Default.ProbeOrder)), RoleJson.Default.ProbeReport);
                 return 0;
             default:
                 await Console.Error.WriteLineAsync($"There is no role '{role}'.");

@@ -1,37 +1,5 @@
 namespace Arrakis.UdpLatency.Probes;
 
-/// <summary>What a probe is to send, and from where.</summary>
-internal sealed record ProbeOrder
-{
-    public required string Target { get; init; }
-
-    public required ushort Port { get; init; }
-
-    public required int Datagrams { get; init; }
-
-    public int Pings { get; init; }
-
-    /// <summary>Seed of sizes and contents.</summary>
-    public required int Seed { get; init; }
-
-    /// <summary>The control socket of a probe that binds a virtual function of its own; null for one that uses the kernel.</summary>
-    public string? ControlSocket { get; init; }
-
-    /// <summary>Address and prefix length of such a probe's binding.</summary>
-    public string? Address { get; init; }
-
-    /// <summary>Core of such a probe's reactor.</summary>
-    public int Core { get; init; }
-}
-
-/// <summary>What a probe saw.</summary>
-/// <param name="PingsAnswered">ICMP echo replies.</param>
-/// <param name="Echoed">Datagrams that came back, every byte as sent.</param>
-/// <param name="Bytes">Their bytes.</param>
-/// <param name="MedianMicroseconds">Median round trip of a datagram.</param>
-/// <param name="Fault">What was wrong first; null where nothing was.</param>
-internal sealed record ProbeReport(int PingsAnswered, int Echoed, long Bytes, double MedianMicroseconds, string? Fault);
-
 /// <summary>The datagrams of a probe: every edge of the sizes first, then random ones, with random contents.</summary>
 internal static class ProbeDatagrams
 {
