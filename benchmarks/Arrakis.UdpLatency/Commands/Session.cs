@@ -30,7 +30,7 @@ internal sealed class Session
             AnsiConsole.Profile.Width = WidthWithoutTerminal;
         }
 
-        IReadOnlyList<string> missing = Requirements.Missing([plan.ClientCore, plan.ServerCore]);
+        IReadOnlyList<string> missing = Requirements.Missing([plan.ClientCore, plan.ServerCore], Environment.IsPrivilegedProcess);
         if (missing.Count > 0)
         {
             Console.Error.WriteLine("This machine lacks:");

@@ -13,7 +13,7 @@ namespace Arrakis.UdpLatency.Kernel;
 /// </summary>
 internal sealed class LatencyClient
 {
-    private const int CountingMilliseconds = 200;
+    private const int CountingMilliseconds = 100;
     private static readonly long LossTimeout = Stopwatch.Frequency / 10;
 
     private readonly Socket _socket;

@@ -8,10 +8,10 @@ internal static class Requirements
     private static readonly string[] Programs = ["ip", "mount", "umount", "nsenter", "setsid"];
 
     /// <summary>Everything that is missing, each with its remedy; empty where the run can begin.</summary>
-    public static IReadOnlyList<string> Missing(IReadOnlyList<int> cores)
+    public static IReadOnlyList<string> Missing(IReadOnlyList<int> cores, bool isRoot)
     {
         List<string> missing = [];
-        if (!Environment.IsPrivilegedProcess)
+        if (!isRoot)
         {
             missing.Add("Root: network namespaces, hugepages, the uplink and the counting of system calls need it. Run it with sudo.");
         }

@@ -1,0 +1,80 @@
+using System.Text.Json;
+
+namespace Arrakis.UdpLatency.Tests;
+
+public sealed class DemoTests : IDisposable
+{
+    private const int Interrupt = 2;
+    private const int Terminate = 15;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("arrakis-demo-").FullName;
+
+    private string Output => Path.Combine(_folder, "result.json");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task The_demo_writes_every_row_and_leaves_the_machine_as_it_was()
+    {
+        using DemoRun run = DemoRun.Start("demo", "--quick", "--output", Output);
+
+        (int exitCode, string text) = await run.EndAsync();
+
+        Assert.True(exitCode == 0, text);
+        JsonElement[] rows = [.. JsonDocument.Parse(await File.ReadAllTextAsync(Output, TestContext.Current.CancellationToken)).RootElement.EnumerateArray()];
+        Assert.Equal(
+            [
+                "arrakis native 1", "arrakis native 64", "arrakis udp-socket 1", "arrakis udp-socket 64",
+                "kernel-veth-blocking sockets-blocking 1", "kernel-veth-blocking sockets-blocking 64",
+                "kernel-veth-busy-poll sockets-busy-poll 1", "kernel-veth-busy-poll sockets-busy-poll 64",
+            ],
+            rows.Select(row => $"{row.GetProperty("path")} {row.GetProperty("api")} {row.GetProperty("in_flight")}").Order(StringComparer.Ordinal));
+        Assert.All(rows, row => Assert.True(row.GetProperty("p50_us").GetDouble() > 0 && row.GetProperty("rps").GetDouble() > 0));
+        Assert.All(rows, row => Assert.Equal(8, row.EnumerateObject().Count()));
+    }
+
+    [Theory]
+    [InlineData(Interrupt, 300)]
+    [InlineData(Terminate, 1_100)]
+    [InlineData(Interrupt, 2_500)]
+    [InlineData(Interrupt, 5_000)]
+    [InlineData(Terminate, 9_000)]
+    public async Task A_signal_at_any_point_ends_the_demo_and_leaves_the_machine_as_it_was(int signal, int afterMilliseconds)
+    {
+        using DemoRun run = DemoRun.Start("demo", "--output", Output);
+        await Task.Delay(afterMilliseconds, TestContext.Current.CancellationToken);
+
+        run.Signal(signal);
+
+        (int exitCode, string text) = await run.EndAsync();
+        Assert.True(exitCode == 128 + signal, text);
+        Assert.False(File.Exists(Output));
+    }
+
+    [Fact]
+    public async Task The_benchmark_writes_medians_and_ratios_of_its_pairs()
+    {
+        using DemoRun run = DemoRun.Start("bench", "--quick", "--pairs", "2", "--output", Output);
+
+        (int exitCode, string text) = await run.EndAsync();
+
+        Assert.True(exitCode == 0, text);
+        JsonElement[] rows = [.. JsonDocument.Parse(await File.ReadAllTextAsync(Output, TestContext.Current.CancellationToken)).RootElement.EnumerateArray()];
+        Assert.Equal(8, rows.Length);
+        Assert.All(rows, row => Assert.Equal(2, row.GetProperty("pairs").GetInt32()));
+        Assert.All(
+            rows.Where(row => row.GetProperty("path").GetString() == "arrakis"),
+            row => Assert.True(row.GetProperty("p50_times_faster_than_blocking").GetDouble() > 0));
+    }
+
+    [Fact]
+    public async Task A_wrong_option_is_refused_before_anything_is_made()
+    {
+        using DemoRun run = DemoRun.Start("demo", "--payload", "3");
+
+        (int exitCode, string text) = await run.EndAsync();
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("--payload must be 16 to 1472.", text, StringComparison.Ordinal);
+    }
+}
