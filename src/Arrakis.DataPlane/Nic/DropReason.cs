@@ -6,6 +6,9 @@ public enum DropReason
     /// <summary>The Ethernet destination is another station's.</summary>
     EthernetDestinationForeign,
 
+    /// <summary>The Ethernet source is a group address.</summary>
+    EthernetSourceInvalid,
+
     /// <summary>No socket is bound to the UDP port.</summary>
     UdpPortUnreachable,
 

@@ -90,7 +90,7 @@ public sealed class NetCounters
         _bytesSent += bytes;
     }
 
-    internal void CountDelivered() => _datagramsDelivered++;
+    internal void CountDelivered(int datagrams) => _datagramsDelivered += datagrams;
 
     internal void CountArp() => _arpPackets++;
 

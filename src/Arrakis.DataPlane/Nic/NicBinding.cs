@@ -1,30 +1,82 @@
 using Arrakis.Contract;
+using Arrakis.DataPlane.Ip;
+using Arrakis.DataPlane.Link;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Nic;
+using Arrakis.DataPlane.Rings;
+using Arrakis.DataPlane.Udp;
 using Arrakis.Native;
+using Arrakis.Native.Events;
 using Arrakis.Wire;
 
 namespace Arrakis;
 
-/// <summary>A bound virtual function of a NIC: rings, packet buffers and addresses that this process uses without a system call.</summary>
-public sealed class NicBinding : IAsyncDisposable
+/// <summary>
+/// A bound virtual function of a NIC: rings, packet buffers and addresses that this process uses without a system call.
+/// One thread at a time polls it: <see cref="Poll(PollOptions, PacketHandler, CancellationToken)"/>, <see cref="PollOnce"/> or a <see cref="Reactor"/>.
+/// </summary>
+public sealed partial class NicBinding : IAsyncDisposable
 {
+    private const int BatchLength = 64;
+
+    private readonly IReadOnlyList<Descriptor> _descriptors;
     private readonly Func<NicBinding, ValueTask> _release;
     private readonly Func<RevocationRequest, NicBinding, ValueTask>? _onRevocationRequested;
     private readonly StatusPageReader _status;
+    private readonly DmaRegion _region;
+    private readonly PacketPool _pool;
+    private readonly ReceiveRing _receiveRing;
+    private readonly TransmitRing _transmitRing;
+    private readonly FrameSender _sender;
+    private readonly ArpProtocol _arp;
+    private readonly LinkLayer _link;
+    private readonly UdpOutput _udp;
+    private readonly EventFd _event;
+    private readonly ReceivedFrame[] _batch = new ReceivedFrame[BatchLength];
 
-    /// <summary>Takes a grant and its descriptors, of which it becomes the owner.</summary>
+    /// <summary>Takes a grant and its descriptors, of which it becomes the owner, also where it throws.</summary>
+    /// <exception cref="InvalidGrantException">The grant does not fit its descriptors, or this data plane cannot run it.</exception>
     internal NicBinding(
         Grant grant,
         IReadOnlyList<Descriptor> descriptors,
         Func<NicBinding, ValueTask> release,
-        Func<RevocationRequest, NicBinding, ValueTask>? onRevocationRequested = null)
+        Func<RevocationRequest, NicBinding, ValueTask>? onRevocationRequested = null,
+        TimeProvider? time = null)
     {
-        GrantValidation.Check(grant, descriptors);
         Grant = grant;
+        Time = time ?? TimeProvider.System;
+        _descriptors = descriptors;
         _release = release;
         _onRevocationRequested = onRevocationRequested;
-        _status = StatusPageReader.Map(grant, descriptors[Grant.StatusDescriptor]);
+        try
+        {
+            GrantValidation.Check(grant, descriptors);
+            _status = StatusPageReader.Map(grant, descriptors[Grant.StatusDescriptor]);
+            _region = DmaRegion.Map(grant.Memory, descriptors[Grant.MemoryDescriptor]);
+            _pool = new PacketPool(_region, grant.Memory);
+            _event = new EventFd(descriptors[Grant.EventDescriptor]);
+            _receiveRing = new ReceiveRing(_region, _pool, grant.Queues[0], Doorbell(grant.Queues[0]));
+            _transmitRing = new TransmitRing(_region, _pool, grant.Queues[1], Doorbell(grant.Queues[1]));
+        }
+        catch
+        {
+            _region?.Dispose();
+            _status?.Dispose();
+            CloseDescriptors();
+            throw;
+        }
+
+        Ipv4Prefix address = grant.Address;
+        _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
+        _arp = new ArpProtocol(grant.Mac, address.Address, _sender, Counters);
+        var ip = new Ipv4Layer(address, new IcmpEcho(grant.Mac, address.Address, _sender, Counters), Counters);
+        _link = new LinkLayer(grant.Mac, _pool, _arp, ip, Counters);
+        _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender);
+        MaxFrameLength = grant.Mtu + Wire.Frames.EthernetView.HeaderLength;
+        _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
+        _seenState = BindingState.Active;
+        _now = Nanoseconds(Time);
+        _receiveRing.Start();
     }
 
     /// <summary>What was granted.</summary>
@@ -39,31 +91,34 @@ public sealed class NicBinding : IAsyncDisposable
     /// <summary>Largest IP packet in bytes.</summary>
     public int Mtu => Grant.Mtu;
 
-    /// <summary>The binding's state, as the status page says.</summary>
-    public BindingState State => _status.State;
-
-    /// <summary>Whether the link is up, as the status page says.</summary>
-    public bool LinkUp => _status.LinkUp;
+    /// <summary>The largest payload of a UDP datagram in bytes.</summary>
+    public int MaxDatagramLength => _udp.MaxPayload;
 
     /// <summary>What was received, sent and dropped.</summary>
     public NetCounters Counters { get; } = new();
 
-    /// <summary>Throws where the control plane took the binding.</summary>
-    /// <exception cref="BindingRevokedException">It did.</exception>
-    public void ThrowIfRevoked()
+    /// <summary>The clock of timers and neighbours.</summary>
+    internal TimeProvider Time { get; }
+
+    /// <summary>The largest frame in bytes, from the Ethernet header on.</summary>
+    internal int MaxFrameLength { get; }
+
+    /// <summary>UDP output, for the sockets.</summary>
+    internal UdpOutput Udp => _udp;
+
+    /// <summary>Buffers, for the sockets.</summary>
+    internal FrameSender Sender => _sender;
+
+    /// <summary>What the device signals.</summary>
+    internal EventFd Event => _event;
+
+    private EventFd Doorbell(QueueGrant queue) => new(_descriptors[queue.KickDescriptor]);
+
+    private void CloseDescriptors()
     {
-        if (State is BindingState.Revoked or BindingState.Aborted)
+        foreach (Descriptor descriptor in _descriptors)
         {
-            throw new BindingRevokedException(Grant.BindingId, Grant.Generation, State, _status.ReadRepossessionVector());
+            descriptor.Dispose();
         }
     }
-
-    /// <summary>Polls the rings on the calling thread until cancelled, and hands received datagrams to the handler.</summary>
-    public void Poll(PollOptions options, PacketHandler handler, CancellationToken cancellation = default) => throw new NotSupportedException();
-
-    /// <summary>Looks at the rings once, for a loop of one's own. Returns the frames received.</summary>
-    public int PollOnce(PacketHandler handler) => throw new NotSupportedException();
-
-    /// <summary>Stops using the rings, gives the binding back and unmaps its memory.</summary>
-    public ValueTask DisposeAsync() => _release(this);
 }

@@ -1,4 +1,5 @@
 using Arrakis.DataPlane.Memory;
+using Arrakis.Wire;
 
 namespace Arrakis.DataPlane.Rings;
 
@@ -17,9 +18,21 @@ internal struct ReceivedFrame
     /// <summary>Whether somebody took the buffer and another one is in the ring in its place.</summary>
     public bool Taken;
 
-    /// <summary>Offset of the UDP payload in the frame; set by the network stack.</summary>
+    /// <summary>Whether it is a good datagram for the application; the fields below are set then.</summary>
+    public bool IsDatagram;
+
+    /// <summary>Offset of the UDP payload in the frame.</summary>
     public ushort PayloadOffset;
 
-    /// <summary>Bytes of the UDP payload; set by the network stack.</summary>
+    /// <summary>Bytes of the UDP payload.</summary>
     public ushort PayloadLength;
+
+    /// <summary>UDP source port.</summary>
+    public ushort SourcePort;
+
+    /// <summary>UDP destination port.</summary>
+    public ushort DestinationPort;
+
+    /// <summary>IPv4 source.</summary>
+    public Ipv4Address Source;
 }

@@ -68,10 +68,37 @@ public sealed unsafe class EventFd : IDisposable
     public bool WaitAny(EventFd other, int milliseconds)
     {
         ArgumentNullException.ThrowIfNull(other);
-        pollfd* requests = stackalloc pollfd[2];
-        requests[0] = new() { fd = Descriptor.Number, events = (short)LibC.POLLIN };
-        requests[1] = new() { fd = other.Descriptor.Number, events = (short)LibC.POLLIN };
-        return LibC.poll(requests, 2, milliseconds) > 0 && (TryDrain() | other.TryDrain());
+        bool held = false;
+        bool otherHeld = false;
+        try
+        {
+            // Neither number may become another file's while this thread sleeps.
+            Descriptor.DangerousAddRef(ref held);
+            other.Descriptor.DangerousAddRef(ref otherHeld);
+            pollfd* requests = stackalloc pollfd[2];
+            requests[0] = new() { fd = (int)Descriptor.DangerousGetHandle(), events = (short)LibC.POLLIN };
+            requests[1] = new() { fd = (int)other.Descriptor.DangerousGetHandle(), events = (short)LibC.POLLIN };
+            ulong count;
+            bool signalled = LibC.poll(requests, 2, milliseconds) > 0;
+            for (int i = 0; signalled && i < 2; i++)
+            {
+                _ = LibC.read(requests[i].fd, &count, sizeof(ulong));
+            }
+
+            return signalled;
+        }
+        finally
+        {
+            if (held)
+            {
+                Descriptor.DangerousRelease();
+            }
+
+            if (otherHeld)
+            {
+                other.Descriptor.DangerousRelease();
+            }
+        }
     }
 
     /// <inheritdoc/>

@@ -19,6 +19,21 @@ public static unsafe class PinnedThread
         LinuxException.ThrowIfNegative(LibC.sched_setaffinity(0, sizeof(cpu_set_t), &set), $"sched_setaffinity(core {core})");
     }
 
+    /// <summary>Lets the calling thread use several cores.</summary>
+    /// <exception cref="LinuxException">None of them is there, or the process may use none (EINVAL).</exception>
+    public static void Allow(IReadOnlyList<int> cores)
+    {
+        ArgumentNullException.ThrowIfNull(cores);
+        cpu_set_t set;
+        LibC.CPU_ZERO(&set);
+        foreach (int core in cores)
+        {
+            LibC.CPU_SET(core, &set);
+        }
+
+        LinuxException.ThrowIfNegative(LibC.sched_setaffinity(0, sizeof(cpu_set_t), &set), "sched_setaffinity");
+    }
+
     /// <summary>The cores that the calling thread may use.</summary>
     public static IReadOnlyList<int> AllowedCores()
     {

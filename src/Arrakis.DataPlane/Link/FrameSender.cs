@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+using Arrakis.DataPlane.Memory;
+using Arrakis.DataPlane.Rings;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.DataPlane.Link;
+
+/// <summary>The way out: buffers to build frames in, and the transmit ring.</summary>
+internal sealed class FrameSender(ReceiveRing receiveRing, TransmitRing transmitRing, PacketPool pool, NetCounters counters)
+{
+    /// <summary>Where a frame starts in its buffer: after the virtio-net header.</summary>
+    public const int FrameOffset = VirtioNetHeader.Length;
+
+    // Up to this length a reply is copied to a buffer that the transmit ring used lately. Both rings' descriptors then stay
+    // as they are, which costs the two cores less than the copy does.
+    private const int CopyLimit = 256;
+
+    private const int FlushLot = 32;
+
+    private int _unflushed;
+
+    /// <summary>Buffers in the pool.</summary>
+    public PacketPool Pool => pool;
+
+    /// <summary>Whether a frame can be posted now; reclaims what the device has sent if need be.</summary>
+    public bool HasRoom
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => transmitRing.FreeCount > 0 || transmitRing.Reclaim() > 0;
+    }
+
+    /// <summary>Takes a buffer to build a frame in, at <see cref="FrameOffset"/>. False if all are in use.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryRent(out PacketBuffer buffer) =>
+        pool.TryRent(out buffer) || (transmitRing.Reclaim() > 0 && pool.TryRent(out buffer));
+
+    /// <summary>The frame part of a buffer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Span<byte> Frame(PacketBuffer buffer, int length) => pool.Bytes(buffer, FrameOffset, length);
+
+    /// <summary>Posts an owned buffer. It is the ring's afterwards, or free if the ring was full (counted, false).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TrySend(PacketBuffer buffer, int frameLength) => TrySendAt(buffer, 0, frameLength);
+
+    /// <summary>Posts a frame in a buffer of the receive batch, from <paramref name="offset"/> in the frame on. False if there was no room (counted).</summary>
+    public bool TryReply(ref ReceivedFrame frame, int offset, int frameLength)
+    {
+        if (!HasRoom)
+        {
+            counters.Count(DropReason.TransmitRingFull);
+            return false;
+        }
+
+        if (frameLength <= CopyLimit && pool.TryRent(out PacketBuffer copy))
+        {
+            pool.Bytes(frame.Buffer, FrameOffset + offset, frameLength).CopyTo(Frame(copy, frameLength));
+
+            // As if it were posted itself: handles to it end here.
+            frame.Buffer = pool.Renew(frame.Buffer);
+            return TrySendAt(copy, 0, frameLength);
+        }
+
+        if (!receiveRing.TryTake(ref frame) && (transmitRing.Reclaim() == 0 || !receiveRing.TryTake(ref frame)))
+        {
+            counters.Count(DropReason.NoBuffer);
+            return false;
+        }
+
+        return TrySendAt(frame.Buffer, offset, frameLength);
+    }
+
+    /// <summary>Makes the caller the owner of a received frame's buffer. False if there is no other for the ring.</summary>
+    public bool TryTake(ref ReceivedFrame frame) => receiveRing.TryTake(ref frame);
+
+    /// <summary>Gives an owned buffer back unsent.</summary>
+    public void Return(PacketBuffer buffer) => pool.Return(buffer);
+
+    /// <summary>Tells the device of all posted frames.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Flush()
+    {
+        _unflushed = 0;
+        transmitRing.Flush();
+    }
+
+    private bool TrySendAt(PacketBuffer buffer, int offset, int frameLength)
+    {
+        if (!HasRoom || !transmitRing.TryPost(buffer, offset, frameLength))
+        {
+            pool.Return(buffer);
+            counters.Count(DropReason.TransmitRingFull);
+            return false;
+        }
+
+        counters.CountSent(frameLength);
+        if (++_unflushed >= FlushLot)
+        {
+            Flush();
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,61 @@
+using System.Runtime.CompilerServices;
+using Arrakis.DataPlane.Rings;
+
+namespace Arrakis;
+
+/// <content>What a reactor polls: frames go to sockets.</content>
+public sealed partial class NicBinding
+{
+    // Buffers that sockets' queues leave to the transmit ring, so that who does not read can still send.
+    private readonly int _socketReserve;
+
+    /// <summary>Whether the memory was taken away: what was read from it lately may be zeros.</summary>
+    internal bool IsFaulted => _region.IsFaulted;
+
+    /// <summary>Looks at the rings once and hands datagrams to sockets. Returns the frames received. Between <see cref="Enter"/> and <see cref="Leave"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal int PollSockets(UdpPortTable ports)
+    {
+        CheckStatus();
+        int count = _receiveRing.Receive(_batch);
+        if (count == 0)
+        {
+            if ((++_emptyPolls & (PollsPerReclaim - 1)) == 0 && _transmitRing.HasOutstanding)
+            {
+                _ = _transmitRing.Reclaim();
+            }
+
+            return 0;
+        }
+
+        Span<ReceivedFrame> batch = _batch.AsSpan(0, count);
+        try
+        {
+            long bytes = 0;
+            for (int i = 0; i < batch.Length; i++)
+            {
+                ref ReceivedFrame frame = ref batch[i];
+                bytes += frame.Length;
+                if (_link.Receive(ref frame, _now))
+                {
+                    // The continuation of who waits runs in here, its sends too.
+                    ports.Deliver(ref frame);
+                }
+            }
+
+            Counters.CountReceived(count, bytes);
+            return count;
+        }
+        finally
+        {
+            _receiveRing.Release(batch);
+            _sender.Flush();
+        }
+    }
+
+    /// <summary>Makes a socket the owner of a frame's buffer, to be read later. False if too few buffers are left.</summary>
+    internal bool TryTakeForSocket(ref ReceivedFrame frame) => _pool.FreeCount > _socketReserve && _receiveRing.TryTake(ref frame);
+
+    /// <summary>Frees what the device has sent, for senders that wait.</summary>
+    internal void ReclaimSent() => _transmitRing.Reclaim();
+}

@@ -1,0 +1,250 @@
+using System.Diagnostics;
+using Arrakis.Contract;
+using Arrakis.Native;
+using Arrakis.Native.Events;
+using Arrakis.Native.Memory;
+using Arrakis.SoftDevice.Memory;
+using Arrakis.SoftDevice.Rings;
+using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.DataPlane.Tests.Device;
+
+/// <summary>A grant as the daemon makes it, and the device's side of its rings, in this process.</summary>
+internal sealed unsafe class TestDevice : IDisposable
+{
+    public const ulong IovaBase = 0x1_0000_0000;
+    public const int BufferSize = 2048;
+
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly MemoryFile _memory;
+    private readonly MemoryFile _statusFile;
+    private readonly MemoryMapping _status;
+    private readonly MemoryTable _table;
+
+    public TestDevice(int queueSize = 256, int buffers = 1024, string address = "10.7.0.2/24", string? gateway = null, int mtu = 1500)
+    {
+        SplitRingLayout receive = SplitRingLayout.At(0, queueSize);
+        SplitRingLayout transmit = SplitRingLayout.At(receive.End, queueSize);
+        long bufferOffset = (transmit.End + 4095) / 4096 * 4096;
+        long bufferLength = (long)buffers * BufferSize;
+        _memory = MemoryFile.Create("test queue memory", bufferOffset + bufferLength, PagePreference.BaseOnly);
+        _statusFile = MemoryFile.Create("test status", StatusPageLayout.Length, PagePreference.BaseOnly);
+        _status = MemoryMapping.Map(_statusFile.Descriptor, 0, StatusPageLayout.Length, MappingAccess.ReadWrite);
+        Grant = new Grant
+        {
+            BindingId = 42,
+            Generation = 7,
+            Device = "test0",
+            VirtualFunction = 1,
+            Mac = MacAddress.Parse("52:54:00:00:00:02"),
+            Address = Ipv4Prefix.Parse(address),
+            Gateway = gateway is null ? null : Ipv4Address.Parse(gateway),
+            Mtu = mtu,
+            Features = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures,
+            Memory = new MemoryGrant(_memory.Length, MemoryFile.BasePageSize, IovaBase, bufferOffset, bufferLength, BufferSize),
+            Queues =
+            [
+                new QueueGrant(QueueDirection.Receive, RingLayoutKind.VirtioSplit, receive, 3),
+                new QueueGrant(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, transmit, 4),
+            ],
+        };
+        Write(StatusPageLayout.Magic, StatusPageLayout.MagicValue);
+        Write(StatusPageLayout.Version, StatusPageLayout.VersionValue);
+        Write(StatusPageLayout.Generation, Grant.Generation);
+        Write(StatusPageLayout.BindingId, Grant.BindingId);
+        Write(StatusPageLayout.State, (uint)BindingState.Active);
+        Write(StatusPageLayout.LinkState, 1u);
+
+        Mapping = MemoryMapping.Map(_memory.Descriptor, 0, _memory.Length, MappingAccess.ReadWrite);
+        _table = new MemoryTable(new MappedRegion(Mapping, 0, (ulong)Mapping.Length, new Iova(IovaBase), new FrontEndAddress(IovaBase)));
+        Attach();
+    }
+
+    public Grant Grant { get; init; }
+
+    public MemoryMapping Mapping { get; }
+
+    public MemoryFile Memory => _memory;
+
+    public EventFd Event { get; } = new();
+
+    public EventFd ReceiveKick { get; } = new();
+
+    public EventFd TransmitKick { get; } = new();
+
+    /// <summary>The device's side of the application's receive ring.</summary>
+    public SplitDeviceRing ToDriver { get; private set; } = null!;
+
+    /// <summary>The device's side of the application's transmit ring.</summary>
+    public SplitDeviceRing FromDriver { get; private set; } = null!;
+
+    public int Released { get; private set; }
+
+    public byte* Ring(int queue) => Mapping.Start + Grant.Queues[queue].Ring.DescriptorTable;
+
+    /// <summary>Attaches as a device that starts, or starts again, does.</summary>
+    public void Attach()
+    {
+        ToDriver = Attach(Grant.Queues[0].Ring);
+        FromDriver = Attach(Grant.Queues[1].Ring);
+    }
+
+    public Descriptor[] Descriptors() =>
+    [
+        _memory.Descriptor.Duplicate(),
+        _statusFile.OpenReadOnlyCopy(),
+        Event.Descriptor.Duplicate(),
+        ReceiveKick.Descriptor.Duplicate(),
+        TransmitKick.Descriptor.Duplicate(),
+    ];
+
+    public NicBinding Bind(Func<RevocationRequest, NicBinding, ValueTask>? onRevocation = null, TimeProvider? time = null) =>
+        new(
+            Grant,
+            Descriptors(),
+            _ =>
+            {
+                Released++;
+                return default;
+            },
+            onRevocation,
+            time);
+
+    /// <summary>Gives a frame to the driver. False if it has no buffers.</summary>
+    public bool TryDeliver(ReadOnlySpan<byte> frame)
+    {
+        Span<byte> header = stackalloc byte[VirtioNetHeader.Length];
+        header.Clear();
+        header[VirtioNetHeader.BufferCountOffset] = 1;
+        RingWrite outcome = ToDriver.TryWrite(header, frame);
+        if (outcome == RingWrite.Full)
+        {
+            return false;
+        }
+
+        Assert.Equal(RingWrite.Done, outcome);
+        if (ToDriver.Publish())
+        {
+            Event.Signal();
+        }
+
+        return true;
+    }
+
+    public void Deliver(ReadOnlySpan<byte> frame)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!TryDeliver(frame))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < Deadline, "the driver gives no buffers");
+            Thread.Yield();
+        }
+    }
+
+    /// <summary>Takes a frame that the driver sent, if there is one.</summary>
+    public byte[]? TryTakeSent()
+    {
+        var frame = new byte[BufferSize];
+        RingRead outcome = FromDriver.TryRead(VirtioNetHeader.Length, frame, out int length);
+        if (outcome == RingRead.Empty)
+        {
+            return null;
+        }
+
+        Assert.Equal(RingRead.Frame, outcome);
+        FromDriver.Complete();
+        if (FromDriver.Publish())
+        {
+            Event.Signal();
+        }
+
+        return frame[..length];
+    }
+
+    /// <summary>Waits for a frame that the driver sends.</summary>
+    public byte[] TakeSent()
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            if (TryTakeSent() is { } frame)
+            {
+                return frame;
+            }
+
+            Assert.True(Stopwatch.GetElapsedTime(start) < Deadline, "the driver sends nothing");
+            Thread.Yield();
+        }
+    }
+
+    /// <summary>Waits for a sent frame that is no ARP packet; answers for all neighbours meanwhile.</summary>
+    public byte[] TakeSentIp()
+    {
+        while (true)
+        {
+            byte[] frame = TakeSent();
+            if (TestFrames.IsArp(frame))
+            {
+                if (TestFrames.AnswerArp(frame) is { } answer)
+                {
+                    Deliver(answer);
+                }
+            }
+            else
+            {
+                return frame;
+            }
+        }
+    }
+
+    public void SetState(BindingState state) => Write(StatusPageLayout.State, (uint)state);
+
+    public void SetLink(bool up, uint epoch)
+    {
+        Write(StatusPageLayout.LinkState, (ulong)epoch << 32 | (up ? 1u : 0u));
+    }
+
+    public void AskBack(ResourceKind kind, uint units, long deadline)
+    {
+        Write(StatusPageLayout.RequestedKind, (uint)kind);
+        Write(StatusPageLayout.RequestedUnits, units);
+        Write(StatusPageLayout.Deadline, (ulong)deadline);
+        SetState(BindingState.RevocationRequested);
+    }
+
+    public void Record(int index, RepossessionEntry entry)
+    {
+        int at = StatusPageLayout.RepossessionVector + index * StatusPageLayout.RepossessionEntryLength;
+        Write(at, (uint)entry.Kind);
+        Write(at + 8, entry.First);
+        Write(at + 16, entry.Count);
+        Write(at + 24, (ulong)entry.TimestampNanoseconds);
+        Write(StatusPageLayout.RepossessionCount, (uint)index + 1);
+    }
+
+    public void Write(int offset, uint value) => Volatile.Write(ref *(uint*)(_status.Start + offset), value);
+
+    public void Write(int offset, ulong value) => Volatile.Write(ref *(ulong*)(_status.Start + offset), value);
+
+    public void Dispose()
+    {
+        _table.Dispose();
+        _status.Dispose();
+        _memory.Dispose();
+        _statusFile.Dispose();
+        Event.Dispose();
+        ReceiveKick.Dispose();
+        TransmitKick.Dispose();
+    }
+
+    private SplitDeviceRing Attach(SplitRingLayout layout)
+    {
+        ushort next = Volatile.Read(ref *(ushort*)(Mapping.Start + layout.UsedRing + SplitRingLayout.IndexOffset));
+        RingFault fault = SplitDeviceRing.TryAttach(_table, layout, new FrontEndAddress(IovaBase), next, out SplitDeviceRing? ring);
+        Assert.Equal(RingFault.None, fault);
+        ring!.RequestNotification(false);
+        return ring;
+    }
+}
