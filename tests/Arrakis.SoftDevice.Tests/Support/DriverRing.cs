@@ -1,0 +1,177 @@
+using Arrakis.SoftDevice.Memory;
+using Arrakis.SoftDevice.Rings;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.SoftDevice.Tests.Support;
+
+/// <summary>The driver side of a split ring, as plain as can be: each chain gets fresh descriptors and buffers until it is used.</summary>
+internal sealed unsafe class DriverRing
+{
+    private readonly QueueMemory _memory;
+    private readonly Stack<ushort> _freeDescriptors = new();
+    private readonly Dictionary<ushort, List<ushort>> _chains = [];
+    private ushort _available;
+    private ushort _usedSeen;
+
+    public DriverRing(QueueMemory memory, long offset, int size, int bufferSize, long buffersAt)
+    {
+        _memory = memory;
+        Layout = SplitRingLayout.At(offset, size);
+        BufferSize = bufferSize;
+        BuffersAt = buffersAt;
+        for (int i = size - 1; i >= 0; i--)
+        {
+            _freeDescriptors.Push((ushort)i);
+        }
+    }
+
+    public SplitRingLayout Layout { get; }
+
+    public int BufferSize { get; }
+
+    public long BuffersAt { get; }
+
+    public int FreeDescriptors => _freeDescriptors.Count;
+
+    public int Size => Layout.QueueSize;
+
+    public ref ushort AvailableFlags => ref *(ushort*)(_memory.Start + Layout.AvailableRing);
+
+    public ref ushort AvailableIndex => ref *(ushort*)(_memory.Start + Layout.AvailableRing + 2);
+
+    public ref ushort UsedFlags => ref *(ushort*)(_memory.Start + Layout.UsedRing);
+
+    public ushort UsedIndex => Volatile.Read(ref *(ushort*)(_memory.Start + Layout.UsedRing + 2));
+
+    public static DriverRing Create(int size, int bufferSize, out QueueMemory memory)
+    {
+        long buffers = SplitRingLayout.At(0, size).End + 4095 & ~4095L;
+        memory = new QueueMemory(buffers + (long)size * bufferSize);
+        return new DriverRing(memory, 0, size, bufferSize, buffers);
+    }
+
+    public SplitDeviceRing AttachDevice(ushort next = 0)
+    {
+        Assert.Equal(RingFault.None, SplitDeviceRing.TryAttach(_memory.Table, Layout, new FrontEndAddress(QueueMemory.FrontEndBase), next, out SplitDeviceRing? ring));
+        return ring!;
+    }
+
+    /// <summary>The start of a ring that has been used before: both sides go on from the same index.</summary>
+    public void StartAt(ushort index)
+    {
+        _available = _usedSeen = index;
+        AvailableIndex = index;
+        *(ushort*)(_memory.Start + Layout.UsedRing + 2) = index;
+    }
+
+    public Span<byte> Buffer(int descriptor) => new(_memory.Start + BuffersAt + (long)descriptor * BufferSize, BufferSize);
+
+    public void WriteDescriptor(int index, ulong address, uint length, ushort flags, ushort next)
+    {
+        byte* entry = _memory.Start + Layout.DescriptorTable + index * 16;
+        *(ulong*)entry = address;
+        *(uint*)(entry + 8) = length;
+        *(ushort*)(entry + 12) = flags;
+        *(ushort*)(entry + 14) = next;
+    }
+
+    public ulong AddressOf(int descriptor) => QueueMemory.IovaBase + (ulong)(BuffersAt + (long)descriptor * BufferSize);
+
+    /// <summary>Makes a chain of the data available, cut into pieces.</summary>
+    public bool TrySend(ReadOnlySpan<byte> data, int pieces = 1)
+    {
+        if (_freeDescriptors.Count < pieces)
+        {
+            return false;
+        }
+
+        var chain = new List<ushort>();
+        for (int i = 0; i < pieces; i++)
+        {
+            chain.Add(_freeDescriptors.Pop());
+        }
+
+        int at = 0;
+        for (int i = 0; i < pieces; i++)
+        {
+            int length = i == pieces - 1 ? data.Length - at : data.Length / pieces;
+            data.Slice(at, length).CopyTo(Buffer(chain[i]));
+            at += length;
+            bool last = i == pieces - 1;
+            WriteDescriptor(chain[i], AddressOf(chain[i]), (uint)length, last ? (ushort)0 : SplitRingLayout.DescriptorNext, last ? (ushort)0 : chain[i + 1]);
+        }
+
+        MakeAvailable(chain);
+        return true;
+    }
+
+    /// <summary>Makes an empty buffer available, cut into pieces.</summary>
+    public bool TryOffer(int pieces = 1, int? length = null)
+    {
+        if (_freeDescriptors.Count < pieces)
+        {
+            return false;
+        }
+
+        var chain = new List<ushort>();
+        for (int i = 0; i < pieces; i++)
+        {
+            chain.Add(_freeDescriptors.Pop());
+        }
+
+        for (int i = 0; i < pieces; i++)
+        {
+            bool last = i == pieces - 1;
+            WriteDescriptor(
+                chain[i],
+                AddressOf(chain[i]),
+                (uint)(length ?? BufferSize),
+                (ushort)(SplitRingLayout.DescriptorWrite | (last ? 0 : SplitRingLayout.DescriptorNext)),
+                last ? (ushort)0 : chain[i + 1]);
+        }
+
+        MakeAvailable(chain);
+        return true;
+    }
+
+    /// <summary>Takes the next used chain: its bytes as far as the device says it has written.</summary>
+    public bool TryTake(out byte[] data)
+    {
+        data = [];
+        if (UsedIndex == _usedSeen)
+        {
+            return false;
+        }
+
+        byte* entry = _memory.Start + Layout.UsedRing + 4 + (_usedSeen & Size - 1) * 8;
+        ushort head = (ushort)*(uint*)entry;
+        uint written = *(uint*)(entry + 4);
+        _usedSeen++;
+        List<ushort> chain = _chains[head];
+        _ = _chains.Remove(head);
+        using var bytes = new MemoryStream();
+        foreach (ushort descriptor in chain)
+        {
+            uint length = Math.Min(*(uint*)(_memory.Start + Layout.DescriptorTable + descriptor * 16 + 8), written - (uint)bytes.Length);
+            bytes.Write(Buffer(descriptor)[..(int)length]);
+            _freeDescriptors.Push(descriptor);
+        }
+
+        data = bytes.ToArray();
+        return true;
+    }
+
+    /// <summary>Makes a head available, whatever it is.</summary>
+    public void MakeAvailable(ushort head)
+    {
+        *(ushort*)(_memory.Start + Layout.AvailableRing + 4 + (_available & Size - 1) * 2) = head;
+        _available++;
+        Volatile.Write(ref AvailableIndex, _available);
+    }
+
+    private void MakeAvailable(List<ushort> chain)
+    {
+        _chains[chain[0]] = chain;
+        MakeAvailable(chain[0]);
+    }
+}
