@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench-udp pack format clean
+.PHONY: help setup build test demo bench-udp pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,8 +41,19 @@ bench-udp: ## Writes the demo's measurement to artifacts/bench-udp.json; QUICK=1
 pack: ## Writes the NuGet packages to artifacts/packages.
 	@scripts/setup build
 	rm -rf artifacts/packages
-	dotnet pack $(SOLUTION) -c $(CONFIGURATION) -v q -o artifacts/packages
+	dotnet pack packaging/packages.slnf -c $(CONFIGURATION) -v q -p:ContinuousIntegrationBuild=true -o artifacts/packages
 	@ls -1 artifacts/packages
+
+publish: ## Writes the programs to artifacts/publish.
+	@scripts/setup build
+	rm -rf artifacts/publish
+	for project in ControlPlane SoftDevice Ctl; do \
+		dotnet publish src/Arrakis.$$project -c $(CONFIGURATION) -v q -o artifacts/publish || exit 1; \
+	done
+	rm -f artifacts/publish/*.xml
+
+install: publish ## Installs programs, units, completions, and configuration where there is none; DESTDIR is respected (root).
+	scripts/install "$(DESTDIR)"
 
 format: ## Formats the code.
 	dotnet format $(SOLUTION)
