@@ -5,7 +5,7 @@ using Arrakis.Wire;
 namespace Arrakis.Contract.Json;
 
 /// <summary>Writes an address as the string that it parses from.</summary>
-internal abstract class SpanParsableConverter<T> : JsonConverter<T>
+public abstract class SpanParsableConverter<T> : JsonConverter<T>
     where T : struct, ISpanParsable<T>
 {
     /// <inheritdoc/>
@@ -18,8 +18,11 @@ internal abstract class SpanParsableConverter<T> : JsonConverter<T>
     public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
 }
 
-internal sealed class MacAddressConverter : SpanParsableConverter<MacAddress>;
+/// <summary>Writes a MAC address as a string.</summary>
+public sealed class MacAddressConverter : SpanParsableConverter<MacAddress>;
 
-internal sealed class Ipv4AddressConverter : SpanParsableConverter<Ipv4Address>;
+/// <summary>Writes an IPv4 address as a string.</summary>
+public sealed class Ipv4AddressConverter : SpanParsableConverter<Ipv4Address>;
 
-internal sealed class Ipv4PrefixConverter : SpanParsableConverter<Ipv4Prefix>;
+/// <summary>Writes an address with its prefix length as a string.</summary>
+public sealed class Ipv4PrefixConverter : SpanParsableConverter<Ipv4Prefix>;

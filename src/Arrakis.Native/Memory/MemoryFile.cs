@@ -132,6 +132,17 @@ public sealed class MemoryFile : IDisposable
         }
     }
 
+    /// <summary>Writes without mapping; only files of base pages allow it. Returns the bytes written.</summary>
+    public unsafe int Write(ReadOnlySpan<byte> source, long offset)
+    {
+        fixed (byte* buffer = source)
+        {
+            long written = LibC.pwrite(Descriptor.Number, buffer, source.Length, offset);
+            LinuxException.ThrowIfNegative(written, "pwrite(memfd)");
+            return (int)written;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => Descriptor.Dispose();
 

@@ -78,6 +78,18 @@ public sealed unsafe class MemoryMapping : IDisposable
         return new MemoryMapping(start, length, slot);
     }
 
+    /// <summary>Writes a u32 at an aligned offset; what was stored before is seen before it.</summary>
+    public void Store(long offset, uint value) => Volatile.Write(ref *(uint*)At(offset, sizeof(uint)), value);
+
+    /// <summary>Writes a u64 at an aligned offset; what was stored before is seen before it.</summary>
+    public void Store(long offset, ulong value) => Volatile.Write(ref *(ulong*)At(offset, sizeof(ulong)), value);
+
+    /// <summary>Reads a u32 at an aligned offset, once.</summary>
+    public uint LoadUInt32(long offset) => Volatile.Read(ref *(uint*)At(offset, sizeof(uint)));
+
+    /// <summary>Reads a u64 at an aligned offset, once.</summary>
+    public ulong LoadUInt64(long offset) => Volatile.Read(ref *(ulong*)At(offset, sizeof(ulong)));
+
     /// <summary>Unmaps. Nothing may touch the memory any more.</summary>
     public void Dispose()
     {
@@ -87,5 +99,14 @@ public sealed unsafe class MemoryMapping : IDisposable
             _ = LibC.munmap(_start, (size_t)(ulong)Length);
             _start = null;
         }
+    }
+
+    private byte* At(long offset, int size)
+    {
+        ObjectDisposedException.ThrowIf(_start is null, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - size);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(offset % size, 0, nameof(offset));
+        return Start + offset;
     }
 }

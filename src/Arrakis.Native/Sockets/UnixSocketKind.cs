@@ -6,6 +6,9 @@ public enum UnixSocketKind
     /// <summary>SOCK_STREAM: bytes.</summary>
     Stream = 1,
 
+    /// <summary>SOCK_DGRAM: messages, without a connection.</summary>
+    Datagram = 2,
+
     /// <summary>SOCK_SEQPACKET: messages, in order.</summary>
     SequencedPacket = 5,
 }

@@ -1,0 +1,105 @@
+using Arrakis.Contract;
+using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.ControlSocket;
+using Arrakis.ControlPlane.Keeper;
+using Arrakis.Native;
+using Arrakis.Native.Events;
+using Arrakis.Native.Memory;
+using Arrakis.Native.Processes;
+using Arrakis.Wire.Virtio;
+using Microsoft.Extensions.Logging;
+
+namespace Arrakis.ControlPlane.Bindings;
+
+/// <summary>Makes what a binding consists of; nothing outside of the daemon is touched yet.</summary>
+internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> logger)
+{
+    /// <summary>Kick descriptors follow the grant's fixed ones.</summary>
+    private const int FirstKickDescriptor = 3;
+
+    /// <summary>Builds a binding of a reservation.</summary>
+    /// <exception cref="ArrakisException">No memory, or no descriptor left.</exception>
+    internal Binding Build(Reservation reservation, PeerIdentity peer, BindNicRequest request, QueueMemoryPlan plan, object? connection)
+    {
+        MemoryFile memory = AllocateMemory(reservation.BindingId, plan.Length);
+        var grant = new Grant
+        {
+            BindingId = reservation.BindingId,
+            Generation = reservation.Generation,
+            Device = reservation.Device.Options.Name,
+            VirtualFunction = reservation.Function,
+            Mac = reservation.Mac,
+            Address = reservation.Address,
+            Gateway = reservation.Device.Options.Gateway,
+            Mtu = reservation.Device.Options.Mtu,
+            Features = VirtioFeatures.Version1,
+            Memory = new MemoryGrant(memory.Length, memory.PageSize, QueueMemoryPlan.IovaBase, plan.BufferOffset, plan.BufferLength, QueueMemoryPlan.BufferSize),
+            Queues =
+            [
+                new QueueGrant(QueueDirection.Receive, RingLayoutKind.VirtioSplit, plan.Receive, FirstKickDescriptor),
+                new QueueGrant(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, plan.Transmit, FirstKickDescriptor + 1),
+            ],
+            Rate = reservation.Rate,
+        };
+        var record = new BindingRecord
+        {
+            Version = BindingRecord.CurrentVersion,
+            State = RecordState.Allocating,
+            Grant = grant,
+            Filter = request.Filter,
+            ProcessId = peer.ProcessId,
+            UserId = peer.UserId,
+            Executable = peer.Executable,
+            Rule = reservation.Rule.Name,
+            BoundAt = time.GetUtcNow(),
+            EndState = BindingState.Revoked,
+        };
+        var binding = new Binding(reservation.Device, record, plan.ChargedLength) { Memory = memory, Connection = connection };
+        try
+        {
+            memory.AddSeals(MemorySeals.Grow | MemorySeals.Seal);
+            binding.Status = StatusPage.Create(grant.BindingId, grant.Generation);
+            binding.Event = new EventFd();
+            binding.ReceiveKick = new EventFd();
+            binding.TransmitKick = new EventFd();
+            binding.Holder = new ProcessDescriptor(peer.Process.Descriptor.Duplicate());
+            binding.RecordFile = RecordFile.Create($"arrakis-record-{grant.BindingId}");
+            binding.RecordFile.Write(record.Encode());
+            return binding;
+        }
+        catch (Exception e)
+        {
+            binding.Close();
+            throw e is LinuxException linux ? OutOf(linux) : e;
+        }
+    }
+
+    /// <summary>The descriptors of a grant, in its order; the receiver of the list owns the read-only status page, at its place.</summary>
+    internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus) =>
+        [binding.Memory!.Descriptor, readOnlyStatus, binding.Event!.Descriptor, binding.ReceiveKick!.Descriptor, binding.TransmitKick!.Descriptor];
+
+    private MemoryFile AllocateMemory(ulong bindingId, long length)
+    {
+        MemoryFile memory;
+        try
+        {
+            memory = MemoryFile.Create($"arrakis-queues-{bindingId}", length, PagePreference.PreferHuge);
+        }
+        catch (LinuxException e)
+        {
+            throw OutOf(e);
+        }
+
+        if (memory.PageSize != MemoryFile.HugePageSize)
+        {
+            logger.LogWarning(
+                "Binding {Binding} has base pages: {Free} hugepages are free, {Needed} are needed. Reserve more in /proc/sys/vm/nr_hugepages.",
+                bindingId, HugePages.Free, (length + MemoryFile.HugePageSize - 1) / MemoryFile.HugePageSize);
+        }
+
+        return memory;
+    }
+
+    private static ArrakisException OutOf(LinuxException e) =>
+        new(ErrorCode.MemoryExhausted, $"The machine has no memory or descriptors left for the binding: {e.Message}.", "Ask for fewer buffers, or release a binding.", e);
+}

@@ -1,0 +1,182 @@
+using Arrakis.Contract;
+using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.VhostUser;
+using Arrakis.ControlPlane.Keeper;
+using Arrakis.Native;
+using Arrakis.Native.Events;
+using Arrakis.Native.Memory;
+using Arrakis.Native.Processes;
+using Arrakis.Native.Sockets;
+using Microsoft.Extensions.Logging;
+
+namespace Arrakis.ControlPlane.Bindings;
+
+/// <summary>
+/// Takes over the bindings of an earlier daemon from the descriptor store. Wherever that one was killed, afterwards each
+/// virtual function is either bound by a live process or free, and nothing is kept for a binding that is not there.
+/// </summary>
+internal sealed class BindingRecovery(Ledger ledger, BindingService bindings, IDescriptorStore store, ReadinessLoop loop, TimeProvider time, ILogger<BindingRecovery> logger)
+{
+    private static readonly TimeSpan s_messageTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>Adopts, finishes or undoes each binding that was kept.</summary>
+    /// <param name="left">Descriptors of bindings; all are taken.</param>
+    internal async Task RunAsync(IReadOnlyDictionary<ulong, Dictionary<string, Descriptor>> left)
+    {
+        foreach ((ulong id, Dictionary<string, Descriptor> parts) in left.OrderBy(static entry => entry.Key))
+        {
+            Binding? binding = null;
+            try
+            {
+                binding = TryOpen(id, parts);
+            }
+            catch (Exception e) when (e is LinuxException or ArrakisException)
+            {
+                logger.LogWarning("Binding {Binding}: what is kept of it cannot be opened: {Fault}", id, e.Message);
+            }
+
+            if (binding is null)
+            {
+                await DiscardAsync(id, parts).ConfigureAwait(false);
+            }
+            else
+            {
+                await SettleAsync(binding).ConfigureAwait(false);
+            }
+        }
+
+        await ClearUnboundAsync().ConfigureAwait(false);
+    }
+
+    private async Task SettleAsync(Binding binding)
+    {
+        ledger.Add(binding);
+        RecordState state = binding.Record.State;
+        if (state is RecordState.Allocating or RecordState.Ending)
+        {
+            BindingState end = state == RecordState.Ending ? binding.Record.EndState : BindingState.Revoked;
+            await bindings.EndAsync(binding, end, $"the daemon before ended while it was {state}").ConfigureAwait(false);
+        }
+        else if (binding.Holder!.HasExited)
+        {
+            await bindings.EndAsync(binding, BindingState.Released, $"process {binding.Record.ProcessId} has ended meanwhile").ConfigureAwait(false);
+        }
+        else
+        {
+            binding.Phase = state == RecordState.Active ? BindingPhase.Active : BindingPhase.RevocationRequested;
+            if (!binding.Status!.IsLinkUp)
+            {
+                LinkSupervisor.Drop(binding); // A session that was only half made.
+            }
+
+            bindings.Resume(binding);
+            logger.LogInformation("Binding {Binding}: adopted for process {ProcessId}, {State}.", binding.Id, binding.Record.ProcessId, state);
+        }
+    }
+
+    /// <summary>Puts a binding together again; null where a part is missing or does not fit.</summary>
+    private Binding? TryOpen(ulong id, Dictionary<string, Descriptor> parts)
+    {
+        string[] needed = ["record", "memory", "status", "event", "kick0", "kick1", "holder"];
+        if (needed.Any(part => !parts.ContainsKey(part)))
+        {
+            return null;
+        }
+
+        var recordFile = RecordFile.Adopt(parts["record"]);
+        if (recordFile.Read() is not { } text || BindingRecord.TryDecode(text) is not { } record || !IsSound(record, id))
+        {
+            return null;
+        }
+
+        INicDevice? device = ledger.Devices.FirstOrDefault(candidate => candidate.Options.Name == record.Grant.Device);
+        if (device is null || record.Grant.VirtualFunction < 0 || record.Grant.VirtualFunction >= device.FunctionCount || ledger.IsTaken(record.Grant.Device, record.Grant.VirtualFunction))
+        {
+            logger.LogWarning("Binding {Binding}: device {Device} has no virtual function {Function} for it any more.", id, record.Grant.Device, record.Grant.VirtualFunction);
+            return null;
+        }
+
+        StatusPage status = StatusPage.Adopt(parts["status"]);
+        if (!status.IsOf(id, record.Grant.Generation))
+        {
+            status.Dispose();
+            return null;
+        }
+
+        MemoryGrant memory = record.Grant.Memory;
+        return new Binding(device, record, memory.Length)
+        {
+            RecordFile = recordFile,
+            Memory = new MemoryFile(parts["memory"], memory.Length, memory.PageSize),
+            Status = status,
+            Event = new EventFd(parts["event"]),
+            ReceiveKick = new EventFd(parts["kick0"]),
+            TransmitKick = new EventFd(parts["kick1"]),
+            Holder = new ProcessDescriptor(parts["holder"]),
+            FrontEnd = parts.TryGetValue("vhost", out Descriptor? connection)
+                ? new VhostUserFrontEnd(new UnixSocket(connection), loop, time, s_messageTimeout)
+                : null,
+        };
+    }
+
+    private static bool IsSound(BindingRecord record, ulong id) =>
+        record.Grant.BindingId == id
+        && record.Grant.Queues is [{ } receive, { } transmit]
+        && record.Grant.Memory.Length > 0
+        && receive.Ring.FitsIn(record.Grant.Memory.Length)
+        && transmit.Ring.FitsIn(record.Grant.Memory.Length);
+
+    /// <summary>Gives back what is kept for a binding that cannot be put together.</summary>
+    private async Task DiscardAsync(ulong id, Dictionary<string, Descriptor> parts)
+    {
+        logger.LogWarning("Binding {Binding}: undone, only {Parts} of it were kept.", id, string.Join(", ", parts.Keys));
+        if (parts.TryGetValue("vhost", out Descriptor? connection))
+        {
+            new UnixSocket(connection).Shutdown();
+        }
+
+        if (parts.TryGetValue("memory", out Descriptor? memory))
+        {
+            try
+            {
+                new MemoryFile(memory, 0, MemoryFile.BasePageSize).Truncate(0);
+            }
+            catch (LinuxException e)
+            {
+                logger.LogWarning("Binding {Binding}: its memory is not returned: {Fault}", id, e.Message);
+            }
+        }
+
+        foreach (Descriptor descriptor in parts.Values)
+        {
+            descriptor.Dispose();
+        }
+
+        await store.RemoveAsync([.. parts.Keys.OrderBy(static part => part == "record").Select(part => StoreNames.OfBinding(id, part))]).ConfigureAwait(false);
+    }
+
+    /// <summary>An earlier daemon may have configured ports for bindings that are not there.</summary>
+    private async Task ClearUnboundAsync()
+    {
+        foreach (INicDevice device in ledger.Devices.Where(static device => device.IsUp))
+        {
+            for (int function = 0; function < device.FunctionCount; function++)
+            {
+                if (ledger.IsTaken(device.Options.Name, function))
+                {
+                    continue;
+                }
+
+                try
+                {
+                    await device.ClearPortAsync(function, default).ConfigureAwait(false);
+                }
+                catch (ArrakisException e)
+                {
+                    logger.LogWarning("Device {Device}: port {Function} is not cleared: {Fault}", device.Options.Name, function, e.Message);
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Buffers.Binary;
+using Arrakis.Contract;
+using Arrakis.ControlPlane.Devices.VhostUser;
+using Arrakis.ControlPlane.Keeper;
+using Arrakis.Native;
+using Arrakis.Native.Events;
+using Arrakis.Wire.Virtio;
+using Microsoft.Extensions.Logging;
+
+namespace Arrakis.ControlPlane.Bindings;
+
+/// <summary>
+/// Makes the vhost-user session of a binding, and makes it again whenever the device has hung up. The device handles each
+/// ring strictly in order, so a new session goes on at the used index that the old one left in queue memory.
+/// </summary>
+internal sealed class LinkSupervisor(IDescriptorStore store, ReadinessLoop loop, TimeProvider time, ILogger<LinkSupervisor> logger)
+{
+    private static readonly TimeSpan s_messageTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_firstBackoff = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan s_longestBackoff = TimeSpan.FromSeconds(2);
+
+    /// <summary>Configures the port and makes the session; the link is up at its end.</summary>
+    /// <exception cref="ArrakisException">The device is not there or misbehaves; nothing of it is left.</exception>
+    internal async Task<VirtioFeatures> EstablishAsync(Binding binding, bool keepCounters, CancellationToken cancellation)
+    {
+        await binding.Device.ConfigurePortAsync(binding.Function, binding.Port, keepCounters, cancellation).ConfigureAwait(false);
+        var frontEnd = new VhostUserFrontEnd(binding.Device.Connect(binding.Function), loop, time, s_messageTimeout);
+        try
+        {
+            VirtioFeatures features = await frontEnd.NegotiateAsync(cancellation).ConfigureAwait(false);
+            Grant grant = binding.Record.Grant;
+            VringSetup[] rings =
+            [
+                new(grant.Queues[0].Ring, ReadUsedIndex(binding, grant.Queues[0].Ring), binding.ReceiveKick!.Descriptor, binding.Event!.Descriptor),
+                new(grant.Queues[1].Ring, ReadUsedIndex(binding, grant.Queues[1].Ring), binding.TransmitKick!.Descriptor, binding.Event!.Descriptor),
+            ];
+            await frontEnd.StartAsync(binding.Memory!.Descriptor, grant.Memory.Length, grant.Memory.IovaBase, rings, cancellation).ConfigureAwait(false);
+            await store.PutAsync([new NamedDescriptor(StoreNames.OfBinding(binding.Id, "vhost"), frontEnd.Descriptor)]).ConfigureAwait(false);
+            binding.FrontEnd = frontEnd;
+            binding.Status!.SetLink(true);
+            binding.Event!.Signal();
+            return features;
+        }
+        catch (Exception e)
+        {
+            frontEnd.HangUp();
+            frontEnd.Dispose();
+            throw e is VhostUserException
+                ? Devices.DeviceErrors.Unavailable(binding.Device.Options.Name, $"does not set up virtual function {binding.Function}: {e.Message}", e)
+                : e;
+        }
+    }
+
+    /// <summary>Keeps the link up until the binding ends. Ends itself only when the holder has made that impossible.</summary>
+    internal async Task KeepAsync(Binding binding, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            int restarts = binding.Device.Restarts;
+            if (binding.FrontEnd is { } session)
+            {
+                await session.WaitForEndAsync(cancellation).ConfigureAwait(false);
+                Drop(binding);
+                logger.LogWarning("Binding {Binding}: device {Device} has hung up on virtual function {Function}; the link is down.", binding.Id, binding.Device.Options.Name, binding.Function);
+            }
+
+            TimeSpan backoff = s_firstBackoff;
+            while (binding.FrontEnd is null)
+            {
+                try
+                {
+                    await binding.Device.WaitUpAsync(cancellation).ConfigureAwait(false);
+                    _ = await EstablishAsync(binding, keepCounters: binding.Device.Restarts == restarts, cancellation).ConfigureAwait(false);
+                    logger.LogInformation("Binding {Binding}: the link is up again.", binding.Id);
+                }
+                catch (ArrakisException e) when (e.Code == ErrorCode.MemoryExhausted)
+                {
+                    logger.LogError("Binding {Binding}: the link stays down for good: {Fault}", binding.Id, e.Message);
+                    return;
+                }
+                catch (Exception e) when (e is ArrakisException or LinuxException)
+                {
+                    logger.LogWarning("Binding {Binding}: the link stays down: {Fault}", binding.Id, e.Message);
+                    await Task.Delay(backoff, time, cancellation).ConfigureAwait(false);
+                    backoff = backoff * 2 < s_longestBackoff ? backoff * 2 : s_longestBackoff;
+                }
+            }
+        }
+    }
+
+    /// <summary>Stops the rings, if the device answers in time, and ends the session.</summary>
+    internal async Task StopAsync(Binding binding)
+    {
+        if (binding.FrontEnd is not { } session)
+        {
+            return;
+        }
+
+        try
+        {
+            using var limit = new CancellationTokenSource(s_stopTimeout, time);
+            _ = await session.StopRingAsync(0, limit.Token).ConfigureAwait(false);
+            _ = await session.StopRingAsync(1, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is VhostUserException or OperationCanceledException)
+        {
+            logger.LogWarning("Binding {Binding}: device {Device} does not stop virtual function {Function}; its session is cut. {Fault}", binding.Id, binding.Device.Options.Name, binding.Function, e.Message);
+        }
+
+        Drop(binding);
+    }
+
+    /// <summary>Ends the session without asking: as after the device has hung up, or of a session that an earlier daemon left half made.</summary>
+    internal static void Drop(Binding binding)
+    {
+        if (binding.FrontEnd is { } session)
+        {
+            binding.FrontEnd = null;
+            session.HangUp();
+            session.Dispose();
+        }
+
+        binding.Status?.SetLink(false);
+        binding.Event?.Signal();
+    }
+
+    private static ushort ReadUsedIndex(Binding binding, SplitRingLayout ring)
+    {
+        Span<byte> index = stackalloc byte[sizeof(ushort)];
+        return binding.Memory!.Read(index, ring.UsedRing + SplitRingLayout.IndexOffset) == index.Length
+            ? BinaryPrimitives.ReadUInt16LittleEndian(index)
+            : throw new ArrakisException(ErrorCode.MemoryExhausted, "The holder has truncated its queue memory.", "Release the binding and bind again.");
+    }
+}

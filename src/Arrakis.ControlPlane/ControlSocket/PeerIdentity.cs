@@ -1,0 +1,116 @@
+using System.Globalization;
+using Arrakis.Native;
+using Arrakis.Native.Processes;
+using Arrakis.Native.Sockets;
+
+namespace Arrakis.ControlPlane.ControlSocket;
+
+/// <summary>Who is at the other end of a control connection.</summary>
+internal sealed class PeerIdentity : IDisposable
+{
+    private readonly IReadOnlyList<uint> _groups;
+
+    internal PeerIdentity(int processId, uint userId, uint groupId, IReadOnlyList<uint> groups, string executable, ProcessDescriptor process)
+    {
+        ProcessId = processId;
+        UserId = userId;
+        GroupId = groupId;
+        _groups = groups;
+        Executable = executable;
+        Process = process;
+    }
+
+    /// <summary>The process's number.</summary>
+    internal int ProcessId { get; }
+
+    /// <summary>Effective user when it connected.</summary>
+    internal uint UserId { get; }
+
+    /// <summary>Effective group when it connected.</summary>
+    internal uint GroupId { get; }
+
+    /// <summary>Its program; empty where it cannot be read.</summary>
+    internal string Executable { get; }
+
+    /// <summary>The process itself.</summary>
+    internal ProcessDescriptor Process { get; }
+
+    internal bool IsInGroup(uint group) => group == GroupId || _groups.Contains(group);
+
+    /// <inheritdoc/>
+    public void Dispose() => Process.Dispose();
+
+    /// <inheritdoc/>
+    public override string ToString() => $"pid {ProcessId} uid {UserId} gid {GroupId} program {Executable}";
+}
+
+/// <summary>Finds out who a peer is; tests script it.</summary>
+internal interface IPeerInspector
+{
+    /// <summary>Looks at the peer as it is now.</summary>
+    /// <exception cref="LinuxException">The process has ended.</exception>
+    PeerIdentity Inspect(UnixSocket socket);
+}
+
+/// <summary>
+/// Asks the kernel. What /proc says of a number holds only if the process of the pidfd is alive after the reading: the
+/// number cannot have gone to another process before that one is gone.
+/// </summary>
+internal sealed class PeerInspector : IPeerInspector
+{
+    private const int NoSuchProcess = 3; // ESRCH
+
+    /// <inheritdoc/>
+    public PeerIdentity Inspect(UnixSocket socket)
+    {
+        PeerCredentials credentials = socket.PeerCredentials;
+        ProcessDescriptor process = socket.OpenPeerProcess();
+        try
+        {
+            string executable = ReadExecutable(credentials.ProcessId);
+            IReadOnlyList<uint> groups = ReadGroups(credentials.ProcessId);
+            return process.HasExited
+                ? throw new LinuxException($"looking at process {credentials.ProcessId}", NoSuchProcess)
+                : new PeerIdentity(credentials.ProcessId, credentials.UserId, credentials.GroupId, groups, executable, process);
+        }
+        catch
+        {
+            process.Dispose();
+            throw;
+        }
+    }
+
+    private static string ReadExecutable(int processId)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{processId}/exe").LinkTarget ?? "";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+
+    private static List<uint> ReadGroups(int processId)
+    {
+        List<uint> groups = [];
+        try
+        {
+            string? line = File.ReadLines($"/proc/{processId}/status").FirstOrDefault(l => l.StartsWith("Groups:", StringComparison.Ordinal));
+            foreach (string field in (line ?? "Groups:")["Groups:".Length..].Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (uint.TryParse(field, NumberStyles.None, CultureInfo.InvariantCulture, out uint group))
+                {
+                    groups.Add(group);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return groups; // Fewer groups match fewer rules.
+        }
+
+        return groups;
+    }
+}

@@ -1,0 +1,10 @@
+using Arrakis.Contract;
+
+namespace Arrakis.ControlPlane.Devices;
+
+/// <summary>The words for devices that do not answer.</summary>
+internal static class DeviceErrors
+{
+    internal static ArrakisException Unavailable(string device, string why, Exception? inner = null) =>
+        new(ErrorCode.DeviceUnavailable, $"Device '{device}' {why}.", "Try again; if it stays so, see the daemon's log (journalctl -u arrakisd).", inner);
+}

@@ -1,0 +1,63 @@
+using Arrakis.Contract;
+using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Hosting;
+using Arrakis.Native;
+using Arrakis.Native.Sockets;
+using Arrakis.Wire;
+
+namespace Arrakis.ControlPlane.Devices;
+
+/// <summary>What a virtual function's port enforces.</summary>
+internal sealed record PortIdentity(MacAddress Mac, Ipv4Address Address, IReadOnlyList<FilterRule> Filter, RateSpecifier? Rate);
+
+/// <summary>A NIC that has virtual functions. All calls end in bounded time, with <see cref="ErrorCode.DeviceUnavailable"/> if need be.</summary>
+internal interface INicDevice : IAsyncDisposable
+{
+    /// <summary>Its configuration.</summary>
+    DeviceOptions Options { get; }
+
+    /// <summary>soft or vhost-user.</summary>
+    string Kind { get; }
+
+    /// <summary>Virtual functions.</summary>
+    int FunctionCount { get; }
+
+    /// <summary>Whether it answers.</summary>
+    bool IsUp { get; }
+
+    /// <summary>The device process, where the daemon runs one.</summary>
+    int? ProcessId { get; }
+
+    /// <summary>How often it was started again.</summary>
+    int Restarts { get; }
+
+    /// <summary>The kernel's interface on the uplink.</summary>
+    string? Uplink { get; }
+
+    /// <summary>Starts it, or adopts it from an earlier daemon. Returns when it is up, or after a while when it is not.</summary>
+    /// <param name="left">What the earlier daemon kept for this device, by part; the device takes what it needs.</param>
+    /// <param name="cancellation">Gives up.</param>
+    Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation);
+
+    /// <summary>Completes when it is up.</summary>
+    Task WaitUpAsync(CancellationToken cancellation);
+
+    /// <summary>Connects to a virtual function's vhost-user socket.</summary>
+    /// <exception cref="ArrakisException">Nobody listens.</exception>
+    UnixSocket Connect(int function);
+
+    /// <summary>Gives a port its identity and limits.</summary>
+    Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation);
+
+    /// <summary>Takes a port's identity.</summary>
+    Task ClearPortAsync(int function, CancellationToken cancellation);
+
+    /// <summary>Counters by port.</summary>
+    Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation);
+
+    /// <summary>Runs the tester port.</summary>
+    Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation);
+
+    /// <summary>Lets go of it; a device that is kept goes on without the daemon.</summary>
+    Task StopAsync(bool keep);
+}

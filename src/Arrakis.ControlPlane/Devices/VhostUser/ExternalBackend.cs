@@ -1,0 +1,72 @@
+using Arrakis.Contract;
+using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Hosting;
+using Arrakis.Native;
+using Arrakis.Native.Sockets;
+
+namespace Arrakis.ControlPlane.Devices.VhostUser;
+
+/// <summary>A vhost-user back end that someone else runs: it has sockets and nothing to manage.</summary>
+internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevice
+{
+    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
+
+    /// <inheritdoc/>
+    public DeviceOptions Options => options;
+
+    /// <inheritdoc/>
+    public string Kind => "vhost-user";
+
+    /// <inheritdoc/>
+    public int FunctionCount => options.Sockets.Count;
+
+    /// <inheritdoc/>
+    public bool IsUp => true;
+
+    /// <inheritdoc/>
+    public int? ProcessId => null;
+
+    /// <inheritdoc/>
+    public int Restarts => 0;
+
+    /// <inheritdoc/>
+    public string? Uplink => null;
+
+    /// <inheritdoc/>
+    public Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task WaitUpAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public UnixSocket Connect(int function)
+    {
+        try
+        {
+            return UnixSocket.Connect(options.Sockets[function], UnixSocketKind.Stream);
+        }
+        catch (LinuxException e)
+        {
+            throw DeviceErrors.Unavailable(options.Name, $"does not listen on {options.Sockets[function]} ({e.Message})", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task ClearPortAsync(int function, CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
+
+    /// <inheritdoc/>
+    public Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation) =>
+        throw new ArrakisException(ErrorCode.InvalidRequest, $"Device '{options.Name}' has no tester port.", "Name a device of kind soft.");
+
+    /// <inheritdoc/>
+    public Task StopAsync(bool keep) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => default;
+}

@@ -1,0 +1,263 @@
+using System.Buffers.Binary;
+using Arrakis.Native;
+using Arrakis.Native.Events;
+using Arrakis.Native.Sockets;
+using Arrakis.Wire.VhostUser;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.ControlPlane.Devices.VhostUser;
+
+/// <summary>The back end broke the protocol, hung up, or did not answer in time.</summary>
+internal sealed class VhostUserException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>One ring as it is handed to a back end.</summary>
+/// <param name="Layout">Where it lies in the memory.</param>
+/// <param name="Base">The first available index to process.</param>
+/// <param name="Kick">Doorbell.</param>
+/// <param name="Call">Event.</param>
+internal readonly record struct VringSetup(SplitRingLayout Layout, ushort Base, Descriptor Kick, Descriptor Call);
+
+/// <summary>
+/// The front end of a vhost-user session: sets rings up and stops them; data never passes here. The back end is not
+/// trusted: each reply is bounded, checked and waited for only so long.
+/// </summary>
+internal sealed class VhostUserFrontEnd : IDisposable
+{
+    private const VirtioFeatures Wanted = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures;
+
+    private readonly UnixSocket _socket;
+    private readonly ReadinessLoop _loop;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _timeout;
+    private bool _speaksProtocolFeatures;
+    private bool _acknowledges;
+
+    /// <summary>Takes over a connection.</summary>
+    /// <param name="socket">Connected to the back end; owned.</param>
+    /// <param name="loop">Waits for it.</param>
+    /// <param name="time">Measures the timeout.</param>
+    /// <param name="timeout">For each message.</param>
+    internal VhostUserFrontEnd(UnixSocket socket, ReadinessLoop loop, TimeProvider time, TimeSpan timeout)
+    {
+        _socket = socket;
+        _loop = loop;
+        _time = time;
+        _timeout = timeout;
+    }
+
+    /// <summary>The connection; to be kept open for the session to live.</summary>
+    internal Descriptor Descriptor => _socket.Descriptor;
+
+    /// <summary>Whether the back end acknowledges each message, as of the handshake.</summary>
+    internal bool Acknowledges => _acknowledges;
+
+    /// <summary>Negotiates features and returns those of virtio in force.</summary>
+    /// <exception cref="VhostUserException">The back end lacks VERSION_1, or misbehaves.</exception>
+    internal async Task<VirtioFeatures> NegotiateAsync(CancellationToken cancellation)
+    {
+        var offered = (VirtioFeatures)await AskNumberAsync(VhostUserRequest.GetFeatures, cancellation).ConfigureAwait(false);
+        if (!offered.HasFlag(VirtioFeatures.Version1))
+        {
+            throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without VIRTIO_F_VERSION_1.");
+        }
+
+        await SendAsync(VhostUserRequest.SetOwner, default, cancellation).ConfigureAwait(false);
+        VirtioFeatures features = offered & Wanted;
+        if (features.HasFlag(VirtioFeatures.VhostUserProtocolFeatures))
+        {
+            var protocol = (VhostUserProtocolFeatures)await AskNumberAsync(VhostUserRequest.GetProtocolFeatures, cancellation).ConfigureAwait(false);
+            protocol &= VhostUserProtocolFeatures.ReplyAck;
+            await SendNumberAsync(VhostUserRequest.SetProtocolFeatures, (ulong)protocol, cancellation).ConfigureAwait(false);
+            _speaksProtocolFeatures = true;
+            _acknowledges = protocol.HasFlag(VhostUserProtocolFeatures.ReplyAck);
+        }
+
+        await SendNumberAsync(VhostUserRequest.SetFeatures, (ulong)features, cancellation).ConfigureAwait(false);
+        return features & ~VirtioFeatures.VhostUserProtocolFeatures;
+    }
+
+    /// <summary>Hands over memory and rings, and starts them. Returns when the back end has taken all of it.</summary>
+    /// <param name="memory">The memory file.</param>
+    /// <param name="length">Its bytes.</param>
+    /// <param name="iovaBase">Device address of its first byte; the rings' addresses are counted from it too.</param>
+    /// <param name="rings">The rings, receive first (virtio 1.2 §5.1.2).</param>
+    /// <param name="cancellation">Gives up.</param>
+    internal async Task StartAsync(Descriptor memory, long length, ulong iovaBase, IReadOnlyList<VringSetup> rings, CancellationToken cancellation)
+    {
+        byte[] table = new byte[VhostMemoryRegion.TableHeaderLength + VhostMemoryRegion.Length];
+        _ = VhostMemoryRegion.WriteTable(table, [new VhostMemoryRegion(iovaBase, (ulong)length, iovaBase, 0)]);
+        await SendAsync(VhostUserRequest.SetMemoryTable, table, cancellation, memory).ConfigureAwait(false);
+        for (int i = 0; i < rings.Count; i++)
+        {
+            VringSetup ring = rings[i];
+            uint index = (uint)i;
+            await SendStateAsync(VhostUserRequest.SetVringSize, new VringState(index, (uint)ring.Layout.QueueSize), cancellation).ConfigureAwait(false);
+            await SendStateAsync(VhostUserRequest.SetVringBase, new VringState(index, ring.Base), cancellation).ConfigureAwait(false);
+            byte[] address = new byte[VringAddress.Length];
+            new VringAddress(
+                index,
+                0,
+                iovaBase + (ulong)ring.Layout.DescriptorTable,
+                iovaBase + (ulong)ring.Layout.UsedRing,
+                iovaBase + (ulong)ring.Layout.AvailableRing,
+                0).Write(address);
+            await SendAsync(VhostUserRequest.SetVringAddress, address, cancellation).ConfigureAwait(false);
+            await SendNumberAsync(VhostUserRequest.SetVringCall, index, cancellation, ring.Call).ConfigureAwait(false);
+            await SendNumberAsync(VhostUserRequest.SetVringKick, index, cancellation, ring.Kick).ConfigureAwait(false);
+        }
+
+        // Without protocol features a ring starts enabled, and the message does not exist.
+        if (_speaksProtocolFeatures)
+        {
+            for (int i = 0; i < rings.Count; i++)
+            {
+                await SendStateAsync(VhostUserRequest.SetVringEnable, new VringState((uint)i, 1), cancellation).ConfigureAwait(false);
+            }
+        }
+
+        // Messages are handled in order: an answer to this one says that all before it were taken.
+        _ = await AskNumberAsync(VhostUserRequest.GetFeatures, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Stops a ring and returns the next available index that the back end would process.</summary>
+    internal async Task<ushort> StopRingAsync(int index, CancellationToken cancellation)
+    {
+        byte[] payload = new byte[VringState.Length];
+        new VringState((uint)index, 0).Write(payload);
+        byte[] reply = await AskAsync(VhostUserRequest.GetVringBase, payload, cancellation).ConfigureAwait(false);
+        return VringState.TryRead(reply, out VringState state) && state.Index == (uint)index
+            ? (ushort)state.Value
+            : throw new VhostUserException("The back end answered GET_VRING_BASE with another ring's state.");
+    }
+
+    /// <summary>Completes when the back end has hung up, or breaks the silence that is due between requests.</summary>
+    internal Task WaitForEndAsync(CancellationToken cancellation) => _loop.WaitAsync(_socket.Descriptor, Readiness.Read, cancellation);
+
+    /// <summary>Ends the session, whoever else has a copy of the connection.</summary>
+    internal void HangUp() => _socket.Shutdown();
+
+    /// <inheritdoc/>
+    public void Dispose() => _socket.Dispose();
+
+    private Task SendNumberAsync(VhostUserRequest request, ulong value, CancellationToken cancellation, params Descriptor[] descriptors)
+    {
+        byte[] payload = new byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(payload, value);
+        return SendAsync(request, payload, cancellation, descriptors);
+    }
+
+    private Task SendStateAsync(VhostUserRequest request, VringState state, CancellationToken cancellation)
+    {
+        byte[] payload = new byte[VringState.Length];
+        state.Write(payload);
+        return SendAsync(request, payload, cancellation);
+    }
+
+    private async Task SendAsync(VhostUserRequest request, ReadOnlyMemory<byte> payload, CancellationToken cancellation, params Descriptor[] descriptors)
+    {
+        using var timer = new CancellationTokenSource(_timeout, _time);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
+        try
+        {
+            await WriteAsync(request, _acknowledges ? VhostUserHeader.NeedReplyFlag : 0, payload, descriptors, limit.Token).ConfigureAwait(false);
+            if (_acknowledges)
+            {
+                byte[] reply = await ReadReplyAsync(request, limit.Token).ConfigureAwait(false);
+                if (ReadNumber(request, reply) is not 0 and var status)
+                {
+                    throw new VhostUserException($"The back end refused {request} with status {status}.");
+                }
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or LinuxException)
+        {
+            throw Failed(request, e, cancellation);
+        }
+    }
+
+    private async Task<ulong> AskNumberAsync(VhostUserRequest request, CancellationToken cancellation) =>
+        ReadNumber(request, await AskAsync(request, default, cancellation).ConfigureAwait(false));
+
+    private async Task<byte[]> AskAsync(VhostUserRequest request, ReadOnlyMemory<byte> payload, CancellationToken cancellation)
+    {
+        using var timer = new CancellationTokenSource(_timeout, _time);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
+        try
+        {
+            await WriteAsync(request, 0, payload, [], limit.Token).ConfigureAwait(false);
+            return await ReadReplyAsync(request, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or LinuxException)
+        {
+            throw Failed(request, e, cancellation);
+        }
+    }
+
+    private static Exception Failed(VhostUserRequest request, Exception cause, CancellationToken cancellation) =>
+        cause is OperationCanceledException
+            ? cancellation.IsCancellationRequested
+                ? cause
+                : new VhostUserException($"The back end did not answer {request} in time.", cause)
+            : new VhostUserException($"The connection to the back end broke at {request}: {cause.Message}", cause);
+
+    private async Task WriteAsync(VhostUserRequest request, uint flags, ReadOnlyMemory<byte> payload, Descriptor[] descriptors, CancellationToken cancellation)
+    {
+        byte[] message = new byte[VhostUserHeader.Length + payload.Length];
+        new VhostUserHeader(request, VhostUserHeader.Version | flags, (uint)payload.Length).Write(message);
+        payload.CopyTo(message.AsMemory(VhostUserHeader.Length));
+        int at = 0;
+        while (at < message.Length)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int sent = _socket.TrySend(message.AsSpan(at), at == 0 ? descriptors : []);
+            if (sent < 0)
+            {
+                await _loop.WaitAsync(_socket.Descriptor, Readiness.Write, cancellation).ConfigureAwait(false);
+                continue;
+            }
+
+            at += sent;
+        }
+    }
+
+    private async Task<byte[]> ReadReplyAsync(VhostUserRequest request, CancellationToken cancellation)
+    {
+        byte[] header = await ReadExactAsync(VhostUserHeader.Length, cancellation).ConfigureAwait(false);
+        if (!VhostUserHeader.TryRead(header, out VhostUserHeader parsed) || !parsed.IsReply || parsed.Request != request)
+        {
+            throw new VhostUserException($"The back end answered {request} with something else (request {(uint)parsed.Request}, flags {parsed.Flags:x}, {parsed.PayloadLength} bytes).");
+        }
+
+        return await ReadExactAsync((int)parsed.PayloadLength, cancellation).ConfigureAwait(false);
+    }
+
+    private async Task<byte[]> ReadExactAsync(int length, CancellationToken cancellation)
+    {
+        byte[] buffer = new byte[length];
+        int at = 0;
+        while (at < length)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (_socket.TryReceive(buffer.AsSpan(at)) is not { } message)
+            {
+                await _loop.WaitAsync(_socket.Descriptor, Readiness.Read, cancellation).ConfigureAwait(false);
+                continue;
+            }
+
+            message.CloseDescriptors(); // No reply that is asked for here carries any.
+            if (message.Length == 0)
+            {
+                throw new VhostUserException("The back end hung up.");
+            }
+
+            at += message.Length;
+        }
+
+        return buffer;
+    }
+
+    private static ulong ReadNumber(VhostUserRequest request, byte[] payload) =>
+        payload.Length == sizeof(ulong)
+            ? BinaryPrimitives.ReadUInt64LittleEndian(payload)
+            : throw new VhostUserException($"The back end answered {request} with {payload.Length} bytes, not 8.");
+}

@@ -1,0 +1,177 @@
+using System.Globalization;
+using System.Text;
+using Arrakis.Wire.Virtio;
+using Microsoft.Extensions.Options;
+
+namespace Arrakis.ControlPlane.Hosting;
+
+/// <summary>Refuses a configuration that cannot work, before anything is started; names each fault.</summary>
+internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
+{
+    private const int SocketPathCapacity = 107; // sockaddr_un
+    private const int InterfaceNameCapacity = 15; // IFNAMSIZ
+
+    /// <inheritdoc/>
+    public ValidateOptionsResult Validate(string? name, DaemonOptions options)
+    {
+        List<string> faults = [];
+        CheckPath(faults, "socket.path", options.Socket.Path, allowAbstract: true);
+        if (!TryParseMode(options.Socket.Mode, out _))
+        {
+            faults.Add($"socket.mode '{options.Socket.Mode}' is no file mode; write octal digits such as \"0660\".");
+        }
+
+        CheckPath(faults, "runtimeDirectory", options.RuntimeDirectory, allowAbstract: false);
+        if (string.IsNullOrWhiteSpace(options.PolicyFile))
+        {
+            faults.Add("policyFile is empty; name the policy's file.");
+        }
+
+        CheckLimits(faults, options.Limits);
+        HashSet<string> names = [];
+        HashSet<string> uplinks = [];
+        for (int i = 0; i < options.Devices.Count; i++)
+        {
+            CheckDevice(faults, $"devices[{i}]", options, options.Devices[i], names, uplinks);
+        }
+
+        return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
+    }
+
+    internal static bool TryParseMode(string text, out UnixFileMode mode)
+    {
+        mode = default;
+        if (text.Length is 0 or > 4 || text.Any(c => c is < '0' or > '7'))
+        {
+            return false;
+        }
+
+        int bits = text.Aggregate(0, (value, digit) => value * 8 + (digit - '0'));
+        mode = (UnixFileMode)bits;
+        return bits <= 0x1FF;
+    }
+
+    private static void CheckLimits(List<string> faults, LimitOptions limits)
+    {
+        foreach ((string name, int value) in new[]
+        {
+            ("connections", limits.Connections),
+            ("connectionsPerUser", limits.ConnectionsPerUser),
+            ("silentConnections", limits.SilentConnections),
+            ("silentConnectionsPerUser", limits.SilentConnectionsPerUser),
+            ("requestsInFlight", limits.RequestsInFlight),
+        })
+        {
+            if (value is < 1 or > 100_000)
+            {
+                faults.Add(string.Create(CultureInfo.InvariantCulture, $"limits.{name} is {value}; write 1 to 100000."));
+            }
+        }
+
+        if (limits.HelloTimeoutSeconds is not (> 0 and <= 3600))
+        {
+            faults.Add("limits.helloTimeoutSeconds is not from 0 to 3600.");
+        }
+    }
+
+    private static void CheckDevice(List<string> faults, string place, DaemonOptions options, DeviceOptions device, HashSet<string> names, HashSet<string> uplinks)
+    {
+        if (device.Name.Length is 0 or > 32 || !device.Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
+        {
+            faults.Add($"{place}.name '{device.Name}' is not a name; use 1 to 32 letters, digits, '-' and '_'.");
+        }
+        else if (!names.Add(device.Name))
+        {
+            faults.Add($"{place}.name '{device.Name}' is there twice; names are unique.");
+        }
+
+        if (device.Mtu is < 576 or > 2034 - 14)
+        {
+            faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
+        }
+
+        if (!SplitRingLayout.IsValidQueueSize(device.QueueSizeMax))
+        {
+            faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
+        }
+
+        if (device.RateBitsPerSecond is <= 0)
+        {
+            faults.Add($"{place}.rateBitsPerSecond is not positive; leave it out for no limit.");
+        }
+
+        if (device.Gateway is { } gateway && device.Networks.Count > 0 && !device.Networks.Any(network => network.Contains(gateway)))
+        {
+            faults.Add($"{place}.gateway {gateway} is in none of the device's networks.");
+        }
+
+        switch (device)
+        {
+            case SoftDeviceOptions soft:
+                CheckSoft(faults, place, options, soft, uplinks);
+                break;
+            case VhostUserDeviceOptions external:
+                CheckExternal(faults, place, external);
+                break;
+        }
+    }
+
+    private static void CheckSoft(List<string> faults, string place, DaemonOptions options, SoftDeviceOptions soft, HashSet<string> uplinks)
+    {
+        if (soft.Functions is < 1 or > 256)
+        {
+            faults.Add($"{place}.functions is {soft.Functions}; write 1 to 256.");
+        }
+
+        if (soft.Core is { } core && (core < 0 || core >= Environment.ProcessorCount))
+        {
+            faults.Add($"{place}.core is {core}; this machine has cores 0 to {Environment.ProcessorCount - 1}.");
+        }
+
+        if (soft.Idle is not ("spin" or "adaptive"))
+        {
+            faults.Add($"{place}.idle '{soft.Idle}' is unknown; write \"spin\" or \"adaptive\".");
+        }
+
+        if (soft.Uplink is { } uplink && (uplink.Length is 0 or > InterfaceNameCapacity || uplink.Any(c => c is '/' or ' ' || char.IsControl(c) || c > 127)))
+        {
+            faults.Add($"{place}.uplink '{uplink}' is no interface name; use 1 to 15 characters.");
+        }
+        else if (soft.Uplink is { } name && !uplinks.Add(name))
+        {
+            faults.Add($"{place}.uplink '{name}' is there twice.");
+        }
+
+        CheckPath(faults, $"{place}: the device's sockets", $"{options.RuntimeDirectory}/{soft.Name}/manage.sock", allowAbstract: false);
+    }
+
+    private static void CheckExternal(List<string> faults, string place, VhostUserDeviceOptions external)
+    {
+        if (external.Sockets.Count is 0 or > 256)
+        {
+            faults.Add($"{place}.sockets has {external.Sockets.Count} entries; write a socket for each virtual function, 1 to 256.");
+        }
+
+        for (int i = 0; i < external.Sockets.Count; i++)
+        {
+            CheckPath(faults, $"{place}.sockets[{i}]", external.Sockets[i], allowAbstract: true);
+        }
+
+        if (external.RateBitsPerSecond is not null)
+        {
+            faults.Add($"{place}.rateBitsPerSecond: the daemon cannot limit a back end that it does not run.");
+        }
+    }
+
+    private static void CheckPath(List<string> faults, string name, string path, bool allowAbstract)
+    {
+        if (path.Length == 0 || (path[0] != '/' && !(allowAbstract && path[0] == '@')))
+        {
+            faults.Add($"{name} '{path}' is not an absolute path.");
+        }
+        else if (Encoding.UTF8.GetByteCount(path) > SocketPathCapacity)
+        {
+            faults.Add($"{name} '{path}' is longer than the {SocketPathCapacity} bytes of a Unix socket's path.");
+        }
+    }
+}

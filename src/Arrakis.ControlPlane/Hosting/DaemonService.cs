@@ -1,0 +1,128 @@
+using Arrakis.Contract;
+using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.ControlSocket;
+using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Keeper;
+using Arrakis.ControlPlane.Policy;
+using Arrakis.Native;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Arrakis.ControlPlane.Hosting;
+
+/// <summary>Starts and stops the daemon's parts in their order: what was kept, devices, bindings, and last the control socket.</summary>
+internal sealed class DaemonService(
+    IOptions<DaemonOptions> options,
+    ServiceEnvironment environment,
+    PolicyStore policy,
+    IDescriptorStore store,
+    DeviceFactory factory,
+    Ledger ledger,
+    BindingService bindings,
+    BindingRecovery recovery,
+    ControlServer server,
+    ILogger<DaemonService> logger)
+    : IHostedService, IAsyncDisposable
+{
+    private readonly List<INicDevice> _devices = [];
+    private FileStream? _instance;
+
+    /// <inheritdoc/>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        policy.Load();
+        LockInstance();
+        IReadOnlyDictionary<string, Descriptor> left = await store.TakeLeftAsync(cancellationToken).ConfigureAwait(false);
+        logger.LogInformation("Descriptors are kept by: {Keeper}. {Count} were left by an earlier daemon.", store.Kind, left.Count);
+        LeftDescriptors sorted = LeftDescriptors.Sort(left);
+        _devices.AddRange(options.Value.Devices.Select(factory.Create));
+        RecordFile record;
+        if (sorted.Ledger is { } kept)
+        {
+            record = RecordFile.Adopt(kept);
+        }
+        else
+        {
+            record = RecordFile.Create("arrakis-ledger");
+            await store.PutAsync([new NamedDescriptor(StoreNames.Ledger, record.Descriptor)]).ConfigureAwait(false);
+        }
+
+        ledger.Open(_devices, record);
+        await Task.WhenAll(_devices.Select(device => device.StartAsync(sorted.OfDevice(device.Options.Name), cancellationToken))).ConfigureAwait(false);
+        await recovery.RunAsync(sorted.Bindings).ConfigureAwait(false);
+        await ForgetDevicesAsync(sorted).ConfigureAwait(false);
+        server.Start(environment.Descriptors.FirstOrDefault(static entry => !entry.Name.StartsWith(StoreNames.Prefix, StringComparison.Ordinal)).Descriptor);
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await server.StopAsync().ConfigureAwait(false);
+        bool keep = options.Value.OnStop == StopBehaviour.Keep && store is not NullDescriptorStore;
+        if (keep)
+        {
+            await bindings.LetGoAsync().ConfigureAwait(false);
+        }
+        else
+        {
+            await Task.WhenAll(ledger.All().Select(binding => bindings.EndAsync(binding, BindingState.Revoked, "the daemon stops"))).ConfigureAwait(false);
+        }
+
+        await Task.WhenAll(_devices.Select(device => device.StopAsync(keep))).ConfigureAwait(false);
+        if (!keep)
+        {
+            await store.RemoveAsync([StoreNames.Ledger]).ConfigureAwait(false);
+            await store.SayGoodbyeAsync().ConfigureAwait(false);
+        }
+
+        logger.LogInformation("Stopped; bindings and devices {What}.", keep ? "go on" : "have ended");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (INicDevice device in _devices)
+        {
+            await device.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _devices.Clear();
+        if (_instance is not null)
+        {
+            await _instance.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>One daemon at a time has the devices.</summary>
+    private void LockInstance()
+    {
+        string path = Path.Combine(options.Value.RuntimeDirectory, "arrakisd.lock");
+        try
+        {
+            _ = Directory.CreateDirectory(options.Value.RuntimeDirectory);
+            _instance = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new ConfigurationException($"Another arrakisd has {options.Value.RuntimeDirectory} ({e.Message}); stop it, or configure another runtimeDirectory.", e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new ConfigurationException($"{options.Value.RuntimeDirectory} cannot be written ({e.Message}); run arrakisd as root.", e);
+        }
+    }
+
+    /// <summary>What was kept for devices that are not configured any more.</summary>
+    private async Task ForgetDevicesAsync(LeftDescriptors left)
+    {
+        foreach ((string device, Dictionary<string, Descriptor> parts) in left.Devices)
+        {
+            foreach ((string part, Descriptor descriptor) in parts)
+            {
+                descriptor.Dispose();
+                await store.RemoveAsync([StoreNames.OfDevice(device, part)]).ConfigureAwait(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Arrakis.Contract.Json;
+using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.ControlPlane.Policy;
+
+/// <summary>The policy file: what no rule allows is denied.</summary>
+internal sealed record PolicyDocument
+{
+    /// <summary>Rules; the first that allows a request grants it.</summary>
+    public required IReadOnlyList<PolicyRule> Rules { get; init; }
+}
+
+/// <summary>
+/// One rule. All matchers that are there must match the requesting process; what it then may have follows. Totals count
+/// all live bindings of the user.
+/// </summary>
+internal sealed record PolicyRule : IJsonOnDeserialized
+{
+    /// <summary>Shown in the log and in refusals.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Matches every process.</summary>
+    public bool Anyone { get; init; }
+
+    /// <summary>Matches by user number.</summary>
+    public uint? Uid { get; init; }
+
+    /// <summary>Matches by user name in /etc/passwd.</summary>
+    public string? User { get; init; }
+
+    /// <summary>Matches by group number, supplementary groups included.</summary>
+    public uint? Gid { get; init; }
+
+    /// <summary>Matches by group name in /etc/group, supplementary groups included.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>Matches by the program's path.</summary>
+    public string? Executable { get; init; }
+
+    /// <summary>Devices by name; "*" is all.</summary>
+    public IReadOnlyList<string> Devices { get; init; } = [];
+
+    /// <summary>Total of virtual functions.</summary>
+    public int VirtualFunctions { get; init; } = 1;
+
+    /// <summary>Descriptors in each ring.</summary>
+    public int QueueSize { get; init; } = 1024;
+
+    /// <summary>Total bytes of queue memory.</summary>
+    public long MemoryBytes { get; init; } = 64L << 20;
+
+    /// <summary>Total sending rate; null is no limit.</summary>
+    public long? RateBitsPerSecond { get; init; }
+
+    /// <summary>Burst of a rate that the request leaves open.</summary>
+    public int BurstBytes { get; init; } = 64 * 1024;
+
+    /// <summary>Hardware addresses that may be asked for.</summary>
+    public MacRule Macs { get; init; } = MacRule.None;
+
+    /// <summary>Networks that addresses may be of; empty allows the device's.</summary>
+    public IReadOnlyList<Ipv4Prefix> Addresses { get; init; } = [];
+
+    /// <summary>May list everything, revoke, and run tests.</summary>
+    public bool Administrator { get; init; }
+
+    /// <summary>Checks the rule as a whole; the reader adds its place.</summary>
+    public void OnDeserialized()
+    {
+        bool matches = Uid is not null || User is not null || Gid is not null || Group is not null || Executable is not null;
+        Require(!string.IsNullOrWhiteSpace(Name), "name is empty; rules are named so that the log can say which one allowed a request.");
+        Require(matches || Anyone, $"rule '{Name}' matches nobody; give it uid, user, gid, group or executable, or \"anyone\": true.");
+        Require(!(matches && Anyone), $"rule '{Name}' has \"anyone\": true beside other matchers; drop one of them.");
+        Require(User is null || UserDirectory.FindUser(User) is not null, $"rule '{Name}': there is no user '{User}' in /etc/passwd; write its uid if it is elsewhere.");
+        Require(Group is null || UserDirectory.FindGroup(Group) is not null, $"rule '{Name}': there is no group '{Group}' in /etc/group; write its gid if it is elsewhere.");
+        Require(Executable is null || Executable.StartsWith('/'), $"rule '{Name}': executable '{Executable}' is not an absolute path.");
+        Require(Devices.Count > 0 || Administrator, $"rule '{Name}' allows nothing; name devices, or make it an administrator's.");
+        Require(VirtualFunctions >= 0, $"rule '{Name}': virtualFunctions is negative.");
+        Require(SplitRingLayout.IsValidQueueSize(QueueSize), $"rule '{Name}': queueSize {QueueSize} is not a power of two from 2 to 32768.");
+        Require(MemoryBytes >= 0, $"rule '{Name}': memoryBytes is negative.");
+        Require(RateBitsPerSecond is null or > 0, $"rule '{Name}': rateBitsPerSecond is not positive; leave it out for no limit.");
+        Require(BurstBytes >= 2048, $"rule '{Name}': burstBytes {BurstBytes} is below 2048, one buffer.");
+    }
+
+    private static void Require(bool condition, string fault)
+    {
+        if (!condition)
+        {
+            throw new JsonException(fault);
+        }
+    }
+}
+
+/// <summary>Which hardware addresses may be asked for.</summary>
+/// <param name="Kind">Any unicast, any locally administered, those of a list, or none: then the daemon chooses.</param>
+/// <param name="List">The list.</param>
+internal sealed record MacRule(MacRuleKind Kind, IReadOnlyList<MacAddress> List)
+{
+    internal static MacRule None { get; } = new(MacRuleKind.None, []);
+
+    internal bool Allows(MacAddress mac) => Kind switch
+    {
+        MacRuleKind.Any => true,
+        MacRuleKind.Local => (mac.Value >> 41 & 1) != 0,
+        MacRuleKind.Listed => List.Contains(mac),
+        _ => false,
+    };
+}
+
+/// <summary>Kinds of <see cref="MacRule"/>.</summary>
+internal enum MacRuleKind
+{
+    None,
+    Any,
+    Local,
+    Listed,
+}
+
+/// <summary>Reads "any", "local" or a list of addresses.</summary>
+internal sealed class MacRuleConverter : JsonConverter<MacRule>
+{
+    /// <inheritdoc/>
+    public override MacRule Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            return reader.GetString() switch
+            {
+                "any" => new MacRule(MacRuleKind.Any, []),
+                "local" => new MacRule(MacRuleKind.Local, []),
+                _ => throw new JsonException("Write \"any\", \"local\" or a list of MAC addresses."),
+            };
+        }
+
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            throw new JsonException("Write \"any\", \"local\" or a list of MAC addresses.");
+        }
+
+        List<MacAddress> list = [];
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            list.Add(reader.TokenType == JsonTokenType.String && MacAddress.TryParse(reader.GetString(), null, out MacAddress mac) && mac.IsUnicast
+                ? mac
+                : throw new JsonException("Expected a unicast MAC address such as \"02:00:00:00:00:01\"."));
+        }
+
+        return new MacRule(MacRuleKind.Listed, list);
+    }
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, MacRule value, JsonSerializerOptions options)
+    {
+        if (value.Kind != MacRuleKind.Listed)
+        {
+            writer.WriteStringValue(value.Kind == MacRuleKind.Any ? "any" : "local");
+            return;
+        }
+
+        writer.WriteStartArray();
+        foreach (MacAddress mac in value.List)
+        {
+            writer.WriteStringValue(mac.ToString());
+        }
+
+        writer.WriteEndArray();
+    }
+}
+
+/// <summary>The JSON rules of the policy file.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    ReadCommentHandling = JsonCommentHandling.Skip,
+    AllowTrailingCommas = true,
+    MaxDepth = 16,
+    Converters = [typeof(Ipv4PrefixConverter), typeof(MacRuleConverter)])]
+[JsonSerializable(typeof(PolicyDocument))]
+internal sealed partial class PolicyJson : JsonSerializerContext;
