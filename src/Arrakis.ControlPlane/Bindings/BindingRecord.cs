@@ -55,10 +55,10 @@ internal sealed record BindingRecord
     public required DateTimeOffset BoundAt { get; init; }
 
     /// <summary>CLOCK_MONOTONIC nanoseconds of a visible revocation's deadline.</summary>
-    public long DeadlineNanoseconds { get; init; }
+    public long DeadlineNanoseconds { get; set; }
 
     /// <summary>How it ends.</summary>
-    public BindingState EndState { get; init; }
+    public BindingState EndState { get; set; }
 
     internal byte[] Encode() => JsonSerializer.SerializeToUtf8Bytes(this, RecordJson.Default.BindingRecord);
 

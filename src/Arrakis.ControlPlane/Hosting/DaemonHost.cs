@@ -26,6 +26,7 @@ internal static class DaemonHost
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "arrakisd" });
         builder.Logging.SetMinimumLevel(options.LogLevel);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None); // Faults of starting are told in one line.
         if (SystemdHelpers.IsSystemdService())
         {
             builder.Logging.AddSystemdConsole();

@@ -7,41 +7,41 @@ namespace Arrakis.ControlPlane.Hosting;
 internal sealed record DaemonOptions
 {
     /// <summary>The control socket.</summary>
-    public SocketOptions Socket { get; init; } = new();
+    public SocketOptions Socket { get; set; } = new();
 
     /// <summary>Folder of device and keeper sockets.</summary>
-    public string RuntimeDirectory { get; init; } = "/run/arrakis";
+    public string RuntimeDirectory { get; set; } = "/run/arrakis";
 
     /// <summary>The policy.</summary>
-    public string PolicyFile { get; init; } = "/etc/arrakis/policy.json";
+    public string PolicyFile { get; set; } = "/etc/arrakis/policy.json";
 
     /// <summary>Who keeps descriptors while the daemon is down.</summary>
-    public KeeperKind Keeper { get; init; } = KeeperKind.Auto;
+    public KeeperKind Keeper { get; set; } = KeeperKind.Auto;
 
     /// <summary>What becomes of bindings when the daemon is told to stop.</summary>
-    public StopBehaviour OnStop { get; init; } = StopBehaviour.Release;
+    public StopBehaviour OnStop { get; set; } = StopBehaviour.Release;
 
     /// <summary>The software device's program; null looks beside the daemon's own.</summary>
-    public string? SoftDevicePath { get; init; }
+    public string? SoftDevicePath { get; set; }
 
     /// <summary>Bounds on connections.</summary>
-    public LimitOptions Limits { get; init; } = new();
+    public LimitOptions Limits { get; set; } = new();
 
     /// <summary>The devices.</summary>
-    public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
+    public IReadOnlyList<DeviceOptions> Devices { get; set; } = [];
 
     /// <summary>The least important log level that is written.</summary>
-    public Microsoft.Extensions.Logging.LogLevel LogLevel { get; init; } = Microsoft.Extensions.Logging.LogLevel.Information;
+    public Microsoft.Extensions.Logging.LogLevel LogLevel { get; set; } = Microsoft.Extensions.Logging.LogLevel.Information;
 }
 
 /// <summary>The control socket's place.</summary>
 internal sealed record SocketOptions
 {
     /// <summary>Its path; under socket activation systemd's own is used.</summary>
-    public string Path { get; init; } = Contract.Control.ControlProtocol.DefaultSocketPath;
+    public string Path { get; set; } = Contract.Control.ControlProtocol.DefaultSocketPath;
 
     /// <summary>Permission bits in octal.</summary>
-    public string Mode { get; init; } = "0660";
+    public string Mode { get; set; } = "0660";
 }
 
 /// <summary>Who keeps descriptors while the daemon is down.</summary>
@@ -74,22 +74,22 @@ internal enum StopBehaviour
 internal sealed record LimitOptions
 {
     /// <summary>Connections that have said hello.</summary>
-    public int Connections { get; init; } = 1024;
+    public int Connections { get; set; } = 1024;
 
     /// <summary>Of these, of one user.</summary>
-    public int ConnectionsPerUser { get; init; } = 256;
+    public int ConnectionsPerUser { get; set; } = 256;
 
     /// <summary>Connections that have not said hello yet.</summary>
-    public int SilentConnections { get; init; } = 1024;
+    public int SilentConnections { get; set; } = 1024;
 
     /// <summary>Of these, of one user; past it the oldest is closed.</summary>
-    public int SilentConnectionsPerUser { get; init; } = 256;
+    public int SilentConnectionsPerUser { get; set; } = 256;
 
     /// <summary>How long a connection may be silent before its hello.</summary>
-    public double HelloTimeoutSeconds { get; init; } = 5;
+    public double HelloTimeoutSeconds { get; set; } = 5;
 
     /// <summary>Requests under way at once on a connection; past it no more are read.</summary>
-    public int RequestsInFlight { get; init; } = 16;
+    public int RequestsInFlight { get; set; } = 16;
 }
 
 /// <summary>A device.</summary>
@@ -102,35 +102,35 @@ internal abstract record DeviceOptions
     public required string Name { get; init; }
 
     /// <summary>Networks that its functions may have addresses of.</summary>
-    public IReadOnlyList<Ipv4Prefix> Networks { get; init; } = [];
+    public IReadOnlyList<Ipv4Prefix> Networks { get; set; } = [];
 
     /// <summary>Where frames for other networks go.</summary>
-    public Ipv4Address? Gateway { get; init; }
+    public Ipv4Address? Gateway { get; set; }
 
     /// <summary>Largest IP packet in bytes.</summary>
-    public int Mtu { get; init; } = 1500;
+    public int Mtu { get; set; } = 1500;
 
     /// <summary>The largest ring.</summary>
-    public int QueueSizeMax { get; init; } = Wire.Virtio.SplitRingLayout.MaxQueueSize;
+    public int QueueSizeMax { get; set; } = Wire.Virtio.SplitRingLayout.MaxQueueSize;
 
     /// <summary>What all functions together may send; null is no limit.</summary>
-    public long? RateBitsPerSecond { get; init; }
+    public long? RateBitsPerSecond { get; set; }
 }
 
 /// <summary>Our own software device, which the daemon runs.</summary>
 internal sealed record SoftDeviceOptions : DeviceOptions
 {
     /// <summary>Virtual functions.</summary>
-    public int Functions { get; init; } = 8;
+    public int Functions { get; set; } = 8;
 
     /// <summary>The core that its polling thread is pinned to; null pins to none.</summary>
-    public int? Core { get; init; }
+    public int? Core { get; set; }
 
     /// <summary>"spin", or "adaptive" that sleeps when nothing comes.</summary>
-    public string Idle { get; init; } = "adaptive";
+    public string Idle { get; set; } = "adaptive";
 
     /// <summary>Name of the kernel's interface on the uplink; null has no uplink.</summary>
-    public string? Uplink { get; init; }
+    public string? Uplink { get; set; }
 }
 
 /// <summary>A vhost-user back end that someone else runs and that listens on sockets, such as DPDK's net_vhost or Open vSwitch.</summary>

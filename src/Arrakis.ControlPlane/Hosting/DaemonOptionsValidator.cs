@@ -32,6 +32,12 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         HashSet<string> uplinks = [];
         for (int i = 0; i < options.Devices.Count; i++)
         {
+            if (options.Devices[i] is null)
+            {
+                faults.Add($"devices[{i}] is null; write an object.");
+                continue;
+            }
+
             CheckDevice(faults, $"devices[{i}]", options, options.Devices[i], names, uplinks);
         }
 
@@ -165,7 +171,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
 
     private static void CheckPath(List<string> faults, string name, string path, bool allowAbstract)
     {
-        if (path.Length == 0 || (path[0] != '/' && !(allowAbstract && path[0] == '@')))
+        if (string.IsNullOrEmpty(path) || (path[0] != '/' && !(allowAbstract && path[0] == '@')))
         {
             faults.Add($"{name} '{path}' is not an absolute path.");
         }

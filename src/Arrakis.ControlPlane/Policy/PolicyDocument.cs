@@ -7,10 +7,19 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.ControlPlane.Policy;
 
 /// <summary>The policy file: what no rule allows is denied.</summary>
-internal sealed record PolicyDocument
+internal sealed record PolicyDocument : IJsonOnDeserialized
 {
     /// <summary>Rules; the first that allows a request grants it.</summary>
     public required IReadOnlyList<PolicyRule> Rules { get; init; }
+
+    /// <summary>Checks the list; the reader adds its place.</summary>
+    public void OnDeserialized()
+    {
+        if (Rules.Any(static rule => rule is null))
+        {
+            throw new JsonException("A rule is null; write an object.");
+        }
+    }
 }
 
 /// <summary>
@@ -23,54 +32,55 @@ internal sealed record PolicyRule : IJsonOnDeserialized
     public required string Name { get; init; }
 
     /// <summary>Matches every process.</summary>
-    public bool Anyone { get; init; }
+    public bool Anyone { get; set; }
 
     /// <summary>Matches by user number.</summary>
-    public uint? Uid { get; init; }
+    public uint? Uid { get; set; }
 
     /// <summary>Matches by user name in /etc/passwd.</summary>
-    public string? User { get; init; }
+    public string? User { get; set; }
 
     /// <summary>Matches by group number, supplementary groups included.</summary>
-    public uint? Gid { get; init; }
+    public uint? Gid { get; set; }
 
     /// <summary>Matches by group name in /etc/group, supplementary groups included.</summary>
-    public string? Group { get; init; }
+    public string? Group { get; set; }
 
     /// <summary>Matches by the program's path.</summary>
-    public string? Executable { get; init; }
+    public string? Executable { get; set; }
 
     /// <summary>Devices by name; "*" is all.</summary>
-    public IReadOnlyList<string> Devices { get; init; } = [];
+    public IReadOnlyList<string> Devices { get; set; } = [];
 
     /// <summary>Total of virtual functions.</summary>
-    public int VirtualFunctions { get; init; } = 1;
+    public int VirtualFunctions { get; set; } = 1;
 
     /// <summary>Descriptors in each ring.</summary>
-    public int QueueSize { get; init; } = 1024;
+    public int QueueSize { get; set; } = 1024;
 
     /// <summary>Total bytes of queue memory.</summary>
-    public long MemoryBytes { get; init; } = 64L << 20;
+    public long MemoryBytes { get; set; } = 64L << 20;
 
     /// <summary>Total sending rate; null is no limit.</summary>
-    public long? RateBitsPerSecond { get; init; }
+    public long? RateBitsPerSecond { get; set; }
 
     /// <summary>Burst of a rate that the request leaves open.</summary>
-    public int BurstBytes { get; init; } = 64 * 1024;
+    public int BurstBytes { get; set; } = 64 * 1024;
 
     /// <summary>Hardware addresses that may be asked for.</summary>
-    public MacRule Macs { get; init; } = MacRule.None;
+    public MacRule Macs { get; set; } = MacRule.None;
 
     /// <summary>Networks that addresses may be of; empty allows the device's.</summary>
-    public IReadOnlyList<Ipv4Prefix> Addresses { get; init; } = [];
+    public IReadOnlyList<Ipv4Prefix> Addresses { get; set; } = [];
 
     /// <summary>May list everything, revoke, and run tests.</summary>
-    public bool Administrator { get; init; }
+    public bool Administrator { get; set; }
 
     /// <summary>Checks the rule as a whole; the reader adds its place.</summary>
     public void OnDeserialized()
     {
         bool matches = Uid is not null || User is not null || Gid is not null || Group is not null || Executable is not null;
+        Require(Devices.All(static device => device is not null), "A device is null; write its name.");
         Require(!string.IsNullOrWhiteSpace(Name), "name is empty; rules are named so that the log can say which one allowed a request.");
         Require(matches || Anyone, $"rule '{Name}' matches nobody; give it uid, user, gid, group or executable, or \"anyone\": true.");
         Require(!(matches && Anyone), $"rule '{Name}' has \"anyone\": true beside other matchers; drop one of them.");
