@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Machine;
 using System.Globalization;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Echo;

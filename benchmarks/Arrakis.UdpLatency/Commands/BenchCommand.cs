@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Machine;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;

@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Daemon;
 namespace Arrakis.UdpLatency.Daemon;
 
 /// <summary>The files with which a daemon of our own runs: one software device, and a policy that lets root have everything.</summary>

@@ -1,3 +1,6 @@
+using Arrakis.TestBed.Machine;
+using Arrakis.TestBed.Processes;
+using Arrakis.TestBed.Daemon;
 using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;

@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Processes;
 using Arrakis.Contract.Control;
 using Arrakis.Native.Threads;
 using Arrakis.UdpLatency.Daemon;

@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Machine;
 using Arrakis.Native.Memory;
 
 namespace Arrakis.UdpLatency.Machine;

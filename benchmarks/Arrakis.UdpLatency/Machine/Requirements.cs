@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Daemon;
 using Arrakis.Native.Threads;
 
 namespace Arrakis.UdpLatency.Machine;

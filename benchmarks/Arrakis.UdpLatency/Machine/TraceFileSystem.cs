@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Machine;
 namespace Arrakis.UdpLatency.Machine;
 
 /// <summary>The kernel's tracing files, by which system calls are counted.</summary>

@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Processes;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 

@@ -12,8 +12,11 @@ namespace Arrakis.ControlPlane.Bindings;
 /// <summary>Where a binding is in its life. It only goes forward.</summary>
 internal enum BindingPhase
 {
-    /// <summary>Reserved; not yet granted.</summary>
+    /// <summary>Reserved and being made; nobody else knows of it.</summary>
     Allocating,
+
+    /// <summary>Made, and its grant is on the way: the holder may have read it already and act on it.</summary>
+    Offered,
 
     /// <summary>Granted.</summary>
     Active,
@@ -118,7 +121,7 @@ internal sealed class Binding
         State = Phase switch
         {
             BindingPhase.Allocating => BindingState.None,
-            BindingPhase.Active => BindingState.Active,
+            BindingPhase.Offered or BindingPhase.Active => BindingState.Active,
             BindingPhase.RevocationRequested => BindingState.RevocationRequested,
             _ => Record.EndState,
         },

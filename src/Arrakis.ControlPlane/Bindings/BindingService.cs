@@ -53,6 +53,7 @@ internal sealed class BindingService(
             _ = await links.EstablishAsync(binding, keepCounters: false, cancellation).ConfigureAwait(false);
             binding.Status!.SetState(BindingState.Active);
             Watch(binding);
+            Offer(binding);
         }
         catch (Exception e)
         {
@@ -72,11 +73,19 @@ internal sealed class BindingService(
     {
         lock (binding.Lock)
         {
-            if (binding.Phase == BindingPhase.Allocating)
+            if (binding.Phase == BindingPhase.Offered)
             {
                 binding.Save(static record => record with { State = RecordState.Active });
                 binding.Phase = BindingPhase.Active;
             }
+        }
+    }
+
+    private static void Offer(Binding binding)
+    {
+        lock (binding.Lock)
+        {
+            binding.Phase = binding.Phase == BindingPhase.Allocating ? BindingPhase.Offered : binding.Phase;
         }
     }
 
@@ -155,7 +164,7 @@ internal sealed class BindingService(
     {
         lock (binding.Lock)
         {
-            if (binding.Phase != BindingPhase.Active)
+            if (binding.Phase is not (BindingPhase.Offered or BindingPhase.Active))
             {
                 return;
             }

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace Arrakis.UdpLatency.Machine;
+namespace Arrakis.TestBed.Machine;
 
 /// <summary>A short-lived program, such as ip(8) or mount(8).</summary>
-internal static class Command
+public static class Command
 {
     /// <summary>Runs it to its end, also when cancelled meanwhile: half a change of the machine could not be undone.</summary>
     /// <exception cref="InvalidOperationException">It failed; the message has what it wrote to standard error.</exception>

@@ -1,7 +1,7 @@
-namespace Arrakis.UdpLatency.Daemon;
+namespace Arrakis.TestBed.Daemon;
 
 /// <summary>The project's other programs: beside this one in the build's output.</summary>
-internal static class Programs
+public static class Programs
 {
     public static string Daemon => Find("Arrakis.ControlPlane", "arrakisd");
 

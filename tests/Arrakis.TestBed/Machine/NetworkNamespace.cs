@@ -1,7 +1,7 @@
-namespace Arrakis.UdpLatency.Machine;
+namespace Arrakis.TestBed.Machine;
 
 /// <summary>A network namespace of our own, with its loopback up (ip-netns(8)).</summary>
-internal sealed class NetworkNamespace
+public sealed class NetworkNamespace
 {
     private NetworkNamespace(string name) => Name = name;
 

@@ -1,10 +1,10 @@
-namespace Arrakis.UdpLatency.Machine;
+namespace Arrakis.TestBed.Machine;
 
 /// <summary>
 /// What has to be undone at the end, last first. A step is noted before the thing is made, so an interruption in
 /// between leaves nothing behind; undoing what was not made is no failure.
 /// </summary>
-internal sealed class Teardown : IAsyncDisposable
+public sealed class Teardown : IAsyncDisposable
 {
     private readonly Stack<(string What, Func<Task> Undo)> _steps = new();
     private readonly List<string> _failures = [];

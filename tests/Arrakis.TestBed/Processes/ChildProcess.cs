@@ -2,13 +2,13 @@ using System.Diagnostics;
 using System.Text;
 using Arrakis.Native.Processes;
 
-namespace Arrakis.UdpLatency.Processes;
+namespace Arrakis.TestBed.Processes;
 
 /// <summary>
 /// A process that this one started and ends: in a session of its own (so that Ctrl-C reaches it only through us, in
 /// order), with its standard input held open (its end tells our own programs to stop, also if we are killed).
 /// </summary>
-internal sealed class ChildProcess : IAsyncDisposable
+public sealed class ChildProcess : IAsyncDisposable
 {
     private const int TerminateSignal = 15;
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
@@ -49,12 +49,14 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <param name="program">Path of the program.</param>
     /// <param name="arguments">Its arguments.</param>
     /// <param name="ending">How it is asked to end.</param>
+    /// <param name="environment">Variables of its environment, beside this process's own.</param>
     public static ChildProcess Start(
         string name,
         string? networkNamespace,
         string program,
         IReadOnlyList<string> arguments,
-        ChildEnding ending)
+        ChildEnding ending,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         // Both programs replace themselves by the next, so the process has the number that Process knows.
         string[] inNamespace = networkNamespace is null ? [] : ["nsenter", $"--net={networkNamespace}"];
@@ -64,7 +66,12 @@ internal sealed class ChildProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment[RunMark.Variable] = RunMark.Value;
+        start.Environment[RunMark.Current.Variable] = RunMark.Current.Value;
+        foreach ((string variable, string value) in environment ?? new Dictionary<string, string>())
+        {
+            start.Environment[variable] = value;
+        }
+
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} did not start.");
         var child = new ChildProcess(name, process, ending);
         process.ErrorDataReceived += child.OnError;
@@ -98,6 +105,27 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits for its end, whatever its code.</summary>
+    public async Task<int> WaitForExitAsync(CancellationToken cancellation)
+    {
+        await _process.WaitForExitAsync(cancellation);
+        return _process.ExitCode;
+    }
+
+    /// <summary>Sends it a signal; false where it has ended.</summary>
+    public bool Signal(int signal)
+    {
+        try
+        {
+            using ProcessDescriptor descriptor = ProcessDescriptor.Open(_process.Id);
+            return descriptor.Signal(signal);
+        }
+        catch (Native.LinuxException)
+        {
+            return false; // It ended in between.
+        }
+    }
+
     /// <summary>Fails if it has ended, with its own words.</summary>
     public void ThrowIfExited()
     {
@@ -127,7 +155,7 @@ internal sealed class ChildProcess : IAsyncDisposable
 
         if (_ending == ChildEnding.Signal || !await EndsAsync())
         {
-            Terminate();
+            _ = Signal(TerminateSignal);
             if (!await EndsAsync())
             {
                 _process.Kill(entireProcessTree: true);
@@ -152,19 +180,6 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
-    private void Terminate()
-    {
-        try
-        {
-            using ProcessDescriptor descriptor = ProcessDescriptor.Open(_process.Id);
-            _ = descriptor.Signal(TerminateSignal);
-        }
-        catch (Native.LinuxException)
-        {
-            // It ended in between.
-        }
-    }
-
     private void OnError(object sender, DataReceivedEventArgs line)
     {
         if (line.Data is not null)
@@ -178,7 +193,7 @@ internal sealed class ChildProcess : IAsyncDisposable
 }
 
 /// <summary>How a process is asked to end.</summary>
-internal enum ChildEnding
+public enum ChildEnding
 {
     /// <summary>By the end of its standard input; by SIGTERM if that does not help.</summary>
     Input,
