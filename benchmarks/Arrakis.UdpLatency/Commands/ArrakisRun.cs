@@ -1,4 +1,3 @@
-using Arrakis.TestBed.Machine;
 using System.Globalization;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Echo;

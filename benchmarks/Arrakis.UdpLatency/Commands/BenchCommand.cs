@@ -1,4 +1,3 @@
-using Arrakis.TestBed.Machine;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;

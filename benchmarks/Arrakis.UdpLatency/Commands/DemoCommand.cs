@@ -5,7 +5,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Kernel;
-using Arrakis.UdpLatency.Machine;
 using Arrakis.UdpLatency.Probes;
 using Arrakis.UdpLatency.Processes;
 using Arrakis.UdpLatency.Report;

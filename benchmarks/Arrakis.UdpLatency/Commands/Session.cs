@@ -2,7 +2,6 @@ using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
 using System.Runtime.InteropServices;
 using Arrakis.UdpLatency.Machine;
-using Arrakis.UdpLatency.Processes;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;
 

@@ -4,8 +4,6 @@ using Arrakis.TestBed.Daemon;
 using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
-using Arrakis.UdpLatency.Machine;
-using Arrakis.UdpLatency.Processes;
 
 namespace Arrakis.UdpLatency.Daemon;
 

@@ -1,6 +1,5 @@
 using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
-using Arrakis.UdpLatency.Machine;
 using Arrakis.UdpLatency.Processes;
 using Arrakis.UdpLatency.Report;
 

@@ -1,4 +1,3 @@
-using Arrakis.TestBed.Daemon;
 using Arrakis.Native.Threads;
 
 namespace Arrakis.UdpLatency.Machine;
