@@ -1,5 +1,4 @@
 using Arrakis.TestBed.Machine;
-using Arrakis.UdpLatency.Machine;
 
 namespace Arrakis.UdpLatency.Tests;
 

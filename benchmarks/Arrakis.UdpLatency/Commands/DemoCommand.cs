@@ -1,8 +1,8 @@
-using Arrakis.TestBed.Machine;
-using Arrakis.TestBed.Processes;
-using Arrakis.TestBed.Daemon;
 using System.Diagnostics;
 using System.Globalization;
+using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Machine;
+using Arrakis.TestBed.Processes;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Probes;

@@ -1,6 +1,6 @@
+using System.Runtime.InteropServices;
 using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
-using System.Runtime.InteropServices;
 using Arrakis.UdpLatency.Machine;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;

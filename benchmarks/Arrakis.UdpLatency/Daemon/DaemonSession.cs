@@ -1,9 +1,9 @@
-using Arrakis.TestBed.Machine;
-using Arrakis.TestBed.Processes;
-using Arrakis.TestBed.Daemon;
 using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Machine;
+using Arrakis.TestBed.Processes;
 
 namespace Arrakis.UdpLatency.Daemon;
 

@@ -1,6 +1,6 @@
-using Arrakis.TestBed.Processes;
 using Arrakis.Contract.Control;
 using Arrakis.Native.Threads;
+using Arrakis.TestBed.Processes;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Processes;
 using Arrakis.UdpLatency.Report;

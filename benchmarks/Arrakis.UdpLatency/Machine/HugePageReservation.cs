@@ -1,5 +1,5 @@
-using Arrakis.TestBed.Machine;
 using Arrakis.Native.Memory;
+using Arrakis.TestBed.Machine;
 
 namespace Arrakis.UdpLatency.Machine;
 

@@ -1,6 +1,6 @@
-using Arrakis.TestBed.Processes;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Arrakis.TestBed.Processes;
 
 namespace Arrakis.UdpLatency.Processes;
 
