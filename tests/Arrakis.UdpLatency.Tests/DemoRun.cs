@@ -74,9 +74,9 @@ internal sealed class DemoRun : IDisposable
                 {
                     environment = File.ReadAllText($"{folder}/environ");
                 }
-                catch (IOException)
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {
-                    continue; // It has ended meanwhile.
+                    continue; // It has ended meanwhile, or it is nobody of ours.
                 }
 
                 if (environment.Contains("ARRAKIS_DEMO_RUN=", StringComparison.Ordinal))

@@ -44,10 +44,23 @@ internal static class DemoCommand
             return "";
         });
         await using DaemonSession running = daemon!;
+        try
+        {
+            await UseAsync(session, running, datagrams, cancellation);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            Progress.Warn($"The daemon's log:\n{running.Log}");
+            throw;
+        }
+    }
+
+    private static async Task UseAsync(Session session, DaemonSession running, int datagrams, CancellationToken cancellation)
+    {
         await Progress.StepAsync($"a virtual function bound and released {Binds} times", () => TimeBindsAsync(running.Client, cancellation));
         string[] options =
         [
-            "--socket", running.ControlSocket, "--device", DaemonConfiguration.Device, "--address", DemoNetwork.WithPrefix(DemoNetwork.Server),
+            "--socket", running.ControlSocket, "--device", DaemonSetup.Device, "--address", DemoNetwork.WithPrefix(DemoNetwork.Server),
             "--port", Number(DemoNetwork.EchoPort), "--core", Number(session.Plan.ServerCore),
         ];
         await using ChildProcess server = ChildProcess.Start("UdpEcho", null, Programs.UdpEcho, options, ChildEnding.Signal);
@@ -62,7 +75,7 @@ internal static class DemoCommand
         for (int i = 0; i < Binds; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            await using NicBinding nic = await client.BindNicAsync(new NicRequest { Device = DaemonConfiguration.Device }, cancellation);
+            await using NicBinding nic = await client.BindNicAsync(new NicRequest { Device = DaemonSetup.Device }, cancellation);
             times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
 
@@ -92,7 +105,7 @@ internal static class DemoCommand
     {
         string[] options =
         [
-            $"{DemoNetwork.Server}:{DemoNetwork.EchoPort}", "--socket", daemon.ControlSocket, "--device", DaemonConfiguration.Device,
+            $"{DemoNetwork.Server}:{DemoNetwork.EchoPort}", "--socket", daemon.ControlSocket, "--device", DaemonSetup.Device,
             "--count", Number(datagrams), "--core", Number(session.Plan.ClientCore),
         ];
         await using ChildProcess probe = ChildProcess.Start("UdpPing", null, Programs.UdpPing, options, ChildEnding.Signal);

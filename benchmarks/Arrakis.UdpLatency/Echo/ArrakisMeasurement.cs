@@ -1,5 +1,6 @@
 using Arrakis.Contract.Control;
 using Arrakis.Native.Threads;
+using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Processes;
@@ -32,7 +33,7 @@ internal sealed class ArrakisMeasurement : IAsyncDisposable
         var order = new EchoOrder
         {
             ControlSocket = daemon.ControlSocket,
-            Device = DaemonConfiguration.Device,
+            Device = DaemonSetup.Device,
             Address = DemoNetwork.WithPrefix(DemoNetwork.Server),
             Port = DemoNetwork.EchoPort,
             Core = plan.ServerCore,
@@ -67,7 +68,7 @@ internal sealed class ArrakisMeasurement : IAsyncDisposable
         };
         using var systemCalls = new SystemCallCounter(_ready.Thread);
         long before = systemCalls.Count;
-        TestResult result = await _daemon.Client.RunTestAsync(DaemonConfiguration.Device, plan, cancellation).AsTask().WaitAsync(_plan.RunTimeout, cancellation);
+        TestResult result = await _daemon.Client.RunTestAsync(DaemonSetup.Device, plan, cancellation).AsTask().WaitAsync(_plan.RunTimeout, cancellation);
         long calls = systemCalls.Count - before;
         _server.ThrowIfExited();
         var measured = new Measurement(

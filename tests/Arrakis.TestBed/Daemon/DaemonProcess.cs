@@ -26,6 +26,7 @@ public sealed partial class DaemonProcess : IAsyncDisposable
     private readonly ProcessMark _mark;
     private readonly List<string> _earlierLogs = [];
     private ChildProcess? _process;
+    private bool _disposed;
 
     private DaemonProcess(DaemonSetup setup, string folder)
     {
@@ -126,6 +127,12 @@ public sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>Ends the daemon, its devices and its keeper, also those that a killed daemon left.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         if (_process is not null)
         {
             await _process.DisposeAsync();
