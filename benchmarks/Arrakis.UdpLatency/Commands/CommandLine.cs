@@ -20,7 +20,9 @@ internal static class CommandLine
         s_clientCore.Validators.Add(result => Range(result, s_clientCore, 0, 1023));
         s_serverCore.Validators.Add(result => Range(result, s_serverCore, 0, 1023));
         var root = new RootCommand("UDP round trips through Arrakis beside kernel sockets.") { Demo(), Bench() };
-        return root.Parse(args).InvokeAsync();
+
+        // No limit to the time after a signal: what was made is undone then, however long that takes.
+        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
     }
 
     private static Command Demo()
