@@ -140,7 +140,7 @@ internal sealed class VhostSession : IDisposable
                 SetCall(message);
                 return false;
             case VhostUserRequest.SetVringError:
-                RingOfEvent(message, out Descriptor? error).SetError(error);
+                SetError(message);
                 return false;
             case VhostUserRequest.SetVringEnable:
                 SetEnable(message);
@@ -254,6 +254,14 @@ internal sealed class VhostSession : IDisposable
         VringSetup ring = RingOfEvent(message, out Descriptor? call);
         StopRings();
         ring.SetCall(call);
+        StartRings();
+    }
+
+    private void SetError(VhostMessage message)
+    {
+        VringSetup ring = RingOfEvent(message, out Descriptor? error);
+        StopRings();
+        ring.SetError(error);
         StartRings();
     }
 
