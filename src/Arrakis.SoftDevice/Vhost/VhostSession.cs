@@ -153,6 +153,7 @@ internal sealed class VhostSession : IDisposable
     private bool Answer(VhostMessage message, ulong number)
     {
         message.RequireEmpty();
+        message.RequireDescriptors(0);
         _connection.Reply(message.Request, number);
         return true;
     }
@@ -279,6 +280,7 @@ internal sealed class VhostSession : IDisposable
     {
         VringState state = message.ReadState();
         VringSetup ring = Ring(message, state.Index);
+        message.RequireDescriptors(0);
         StopRings();
         ring.ClearKick();
         StartRings();
