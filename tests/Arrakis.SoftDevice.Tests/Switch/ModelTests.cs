@@ -29,7 +29,7 @@ public sealed class ModelTests
 
     [Fact]
     public void Every_frame_goes_where_a_plain_model_says() =>
-        Gen.Frequency((8, _send), (1, _configure)).List[1, 60].Sample(Run, seed: Seeds.Fixed, iter: 400, threads: 1);
+        Gen.Frequency((8, _send), (1, _configure)).List[1, 300].Sample(Run, seed: Seeds.Fixed, iter: 60, threads: 1);
 
     private static void Run(List<Step> steps)
     {
