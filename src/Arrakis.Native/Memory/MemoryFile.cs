@@ -48,6 +48,9 @@ public sealed class MemoryFile : IDisposable
     private const uint HugePageSizeFlag = 21u << 26; // MFD_HUGE_2MB
     private const int PunchHoleKeepSize = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
     private const int OpenReadOnly = 0x80000; // O_RDONLY | O_CLOEXEC
+    private const int FileSystemStatusLength = 120; // struct statfs64; the type is its first word
+    private const uint TmpfsMagic = 0x0102_1994;
+    private const uint HugetlbfsMagic = 0x9584_58F6;
 
     /// <summary>Wraps a memory file that came from elsewhere.</summary>
     public MemoryFile(Descriptor descriptor, long length, int pageSize)
@@ -101,6 +104,18 @@ public sealed class MemoryFile : IDisposable
         stat status;
         LinuxException.ThrowIfNegative(LibC.fstat(descriptor.Number, &status), "fstat(memfd)");
         return (long)status.st_size;
+    }
+
+    /// <summary>
+    /// Whether a file that came from elsewhere has its pages in memory (memfd, tmpfs or hugetlbfs): a page fault in it
+    /// waits for no file system's process and no network.
+    /// </summary>
+    public static unsafe bool IsInMemory(Descriptor descriptor)
+    {
+        ArgumentNullException.ThrowIfNull(descriptor);
+        byte* status = stackalloc byte[FileSystemStatusLength];
+        LinuxException.ThrowIfNegative(LibcExtra.FileSystemStatus(descriptor.Number, status), "fstatfs");
+        return *(uint*)status is TmpfsMagic or HugetlbfsMagic;
     }
 
     /// <summary>Opens the same file anew, read-only: a mapping of it cannot be made writable.</summary>

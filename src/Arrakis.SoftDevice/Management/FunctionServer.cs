@@ -97,10 +97,10 @@ internal sealed class FunctionServer : IDisposable
     {
         if (_session is not null)
         {
+            _log.Write(LogLevel.Warning, Name, $"session closed: {reason}");
             _epoll.Remove(_session.Descriptor);
             _session.Dispose();
             _session = null;
-            _log.Write(LogLevel.Warning, Name, $"session closed: {reason}");
         }
     }
 }

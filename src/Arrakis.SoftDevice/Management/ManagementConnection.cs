@@ -10,7 +10,7 @@ namespace Arrakis.SoftDevice.Management;
 /// <summary>One connection of the management socket: packets in, one reply for each.</summary>
 internal sealed class ManagementConnection(UnixSocket socket) : IDisposable
 {
-    private static readonly byte[] _buffer = new byte[ControlProtocol.MaxMessageLength + 1]; // control thread only
+    private readonly byte[] _buffer = new byte[ControlProtocol.MaxMessageLength + 1];
     private ulong _lastId;
 
     /// <summary>The connection.</summary>
@@ -71,10 +71,20 @@ internal sealed class ManagementConnection(UnixSocket socket) : IDisposable
         }
     }
 
-    /// <summary>Sends a reply; false where the peer does not read.</summary>
-    public bool TryReply(DeviceReply reply) => socket.TrySend(MessageCodec.Encode(reply)) > 0;
+    /// <summary>Sends a reply; false where the peer does not read, or has gone.</summary>
+    public bool TryReply(DeviceReply reply)
+    {
+        try
+        {
+            return socket.TrySend(MessageCodec.Encode(reply)) > 0;
+        }
+        catch (LinuxException)
+        {
+            return false;
+        }
+    }
 
-    /// <summary>Refuses a request; false where the peer does not read.</summary>
+    /// <summary>Refuses a request; false where the peer does not read, or has gone.</summary>
     public bool TryRefuse(ulong id, ErrorCode code, string cause, string remedy) =>
         TryReply(new DeviceErrorReply { Id = id, Code = code, Cause = cause, Remedy = remedy });
 

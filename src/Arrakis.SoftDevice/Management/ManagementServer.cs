@@ -78,7 +78,18 @@ internal sealed class ManagementServer : IDisposable
 
     private void Accept()
     {
-        if (_listener.TryAccept() is not { } socket)
+        UnixSocket? socket;
+        try
+        {
+            socket = _listener.TryAccept();
+        }
+        catch (LinuxException e)
+        {
+            _log.Write(LogLevel.Warning, "manage", e.Message);
+            return;
+        }
+
+        if (socket is null)
         {
             return;
         }

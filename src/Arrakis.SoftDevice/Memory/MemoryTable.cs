@@ -21,7 +21,7 @@ public sealed unsafe class MemoryTable : IDisposable
     private readonly Region[] _regions;
 
     /// <summary>Takes ownership of mapped regions.</summary>
-    /// <exception cref="ArgumentException">A region is not inside its mapping, or its addresses wrap.</exception>
+    /// <exception cref="ArgumentException">A region is not inside its mapping, its addresses wrap, or they are another region's too.</exception>
     public MemoryTable(params ReadOnlySpan<MappedRegion> regions)
     {
         _owned = regions.ToArray();
@@ -35,6 +35,14 @@ public sealed unsafe class MemoryTable : IDisposable
                 || region.FrontEnd.Value + (region.Size - 1) < region.FrontEnd.Value)
             {
                 throw new ArgumentException($"Region {i} is not inside its mapping, or its addresses wrap.", nameof(regions));
+            }
+
+            for (int other = 0; other < i; other++)
+            {
+                if (_regions[other].Overlaps(region))
+                {
+                    throw new ArgumentException($"Regions {other} and {i} overlap.", nameof(regions));
+                }
             }
 
             _regions[i] = new Region(region.Iova.Value, region.FrontEnd.Value, region.Size, region.Mapping.Start + region.Offset);
@@ -105,5 +113,11 @@ public sealed unsafe class MemoryTable : IDisposable
         public readonly ulong FrontEnd = frontEnd;
         public readonly ulong Size = size;
         public readonly byte* Start = start;
+
+        // Neither wraps, so one starts inside the other or they are apart.
+        public bool Overlaps(MappedRegion other) =>
+            Overlaps(Iova, other.Iova.Value, other.Size) || Overlaps(FrontEnd, other.FrontEnd.Value, other.Size);
+
+        private bool Overlaps(ulong start, ulong otherStart, ulong otherSize) => start - otherStart < otherSize || otherStart - start < Size;
     }
 }

@@ -10,6 +10,7 @@ namespace Arrakis.SoftDevice.Polling;
 internal sealed class DeviceCore : IDisposable
 {
     private readonly EventRaiser _raiser = new();
+    private int _first; // whose turn comes first: a place in Switch.Granted, or after them the uplink
 
     /// <param name="functions">Number of virtual functions.</param>
     /// <param name="clock">Time of rates and tests.</param>
@@ -40,17 +41,24 @@ internal sealed class DeviceCore : IDisposable
     public EthernetSwitch Switch { get; }
 
     /// <summary>Gives each port its turn. Whether any had something to do.</summary>
+    /// <remarks>
+    /// Who comes first finds room in a receiver's ring, who comes last may not. So the next round starts after the port
+    /// that was first this time: among ports that all have something, each is first equally often.
+    /// </remarks>
     public bool PollOnce()
     {
         bool busy = false;
-        foreach (VfPort port in Switch.Granted)
+        ReadOnlySpan<VfPort> granted = Switch.Granted;
+        int turn = Math.Min(_first, granted.Length);
+        for (int left = granted.Length; left >= 0; left--)
         {
-            busy |= port.Poll(Switch, Clock);
-        }
-
-        if (Uplink.IsReady)
-        {
-            busy |= Uplink.Poll(Switch);
+            bool worked = turn < granted.Length ? granted[turn].Poll(Switch, Clock) : Uplink.IsReady && Uplink.Poll(Switch);
+            turn = turn == granted.Length ? 0 : turn + 1;
+            if (worked && !busy)
+            {
+                busy = true;
+                _first = turn;
+            }
         }
 
         if (Tester.IsRunning)
@@ -62,23 +70,25 @@ internal sealed class DeviceCore : IDisposable
         return busy;
     }
 
-    /// <summary>Whether something will be due without a doorbell: a test, or a frame that waits for tokens.</summary>
-    public bool MustNotSleep()
+    /// <summary>
+    /// Nanoseconds until something is due without a doorbell, such as a frame that waits for tokens;
+    /// <see cref="long.MaxValue"/> where nothing is.
+    /// </summary>
+    public long TimeUntilDue()
     {
         if (Tester.IsRunning)
         {
-            return true;
+            return 0;
         }
 
+        long now = Clock.Now;
+        long due = long.MaxValue;
         foreach (VfPort port in Switch.Granted)
         {
-            if (port.WaitsForTokens)
-            {
-                return true;
-            }
+            due = Math.Min(due, port.TimeUntilDue(now));
         }
 
-        return false;
+        return due;
     }
 
     /// <summary>Asks all drivers to ring, or not to; whether one has made something available already.</summary>

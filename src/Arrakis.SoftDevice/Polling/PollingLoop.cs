@@ -24,6 +24,7 @@ internal sealed class PollingLoop : IDisposable
 {
     private const int RoundsBetweenClockReads = 256;
     private const long IdleBeforeSleep = 100_000; // nanoseconds
+    private const long NanosecondsPerMillisecond = 1_000_000;
 
     private const int WakeToken = -1;
     private readonly DeviceCore _core;
@@ -154,7 +155,9 @@ internal sealed class PollingLoop : IDisposable
 
     private void Sleep()
     {
-        if (_core.MustNotSleep())
+        // The kernel's wait counts milliseconds: what is due sooner is polled for.
+        long due = _core.TimeUntilDue();
+        if (due < NanosecondsPerMillisecond)
         {
             return;
         }
@@ -163,7 +166,7 @@ internal sealed class PollingLoop : IDisposable
         if (!_core.RequestDoorbells(true) && Volatile.Read(ref _pending) == 0 && !_core.Uplink.IsReady && !_stopping)
         {
             Span<int> tokens = stackalloc int[16];
-            _ = _doorbells.Wait(tokens, -1);
+            _ = _doorbells.Wait(tokens, due == long.MaxValue ? -1 : (int)Math.Min(due / NanosecondsPerMillisecond, int.MaxValue));
         }
 
         _ = _core.RequestDoorbells(false);

@@ -32,13 +32,7 @@ internal struct TokenBucket
     /// <summary>Takes the tokens of a frame, if there are enough of them by now.</summary>
     public bool TryTake(int bytes, long now)
     {
-        long elapsed = now - _updatedAt;
-        if (elapsed > 0)
-        {
-            _updatedAt = now;
-            _level = elapsed >= _nanosecondsToFill ? _capacity : _level + Math.Min(_capacity - _level, elapsed * _bitsPerSecond);
-        }
-
+        Fill(now);
         long cost = Cost(bytes);
         if (cost > _level)
         {
@@ -47,6 +41,24 @@ internal struct TokenBucket
 
         _level -= cost;
         return true;
+    }
+
+    /// <summary>Nanoseconds until there are enough tokens for a frame; zero where there are by now.</summary>
+    public long TimeUntil(int bytes, long now)
+    {
+        Fill(now);
+        long missing = Cost(bytes) - _level;
+        return missing <= 0 ? 0 : (missing - 1) / _bitsPerSecond + 1;
+    }
+
+    private void Fill(long now)
+    {
+        long elapsed = now - _updatedAt;
+        if (elapsed > 0)
+        {
+            _updatedAt = now;
+            _level = elapsed >= _nanosecondsToFill ? _capacity : _level + Math.Min(_capacity - _level, elapsed * _bitsPerSecond);
+        }
     }
 
     // A second brings _bitsPerSecond * 1e9 bit-nanoseconds: that many bits.

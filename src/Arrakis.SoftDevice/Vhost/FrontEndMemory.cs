@@ -38,6 +38,13 @@ internal static unsafe class FrontEndMemory
 
     private static MappedRegion Map(int index, VhostMemoryRegion region, Descriptor descriptor)
     {
+        // A page fault in another kind of file could wait for a process that never answers, and with it the polling
+        // thread and every port.
+        if (!MemoryFile.IsInMemory(descriptor))
+        {
+            throw new VhostProtocolException($"SetMemoryTable: region {index} is not a file in memory (memfd, tmpfs or hugetlbfs)");
+        }
+
         stat information;
         if (LibC.fstat(descriptor.Number, &information) != 0)
         {
@@ -59,10 +66,16 @@ internal static unsafe class FrontEndMemory
             page = MemoryFile.BasePageSize;
         }
 
+        // Unsigned: a sparse file may be so long that its last page ends past the largest long.
         long offset = (long)region.MapOffset;
         long start = offset & ~(page - 1);
-        long end = checked(offset + (long)region.Size + page - 1) & ~(page - 1);
-        MemoryMapping mapping = MemoryMapping.Map(descriptor, start, end - start, MappingAccess.ReadWrite);
+        ulong end = (region.MapOffset + region.Size + (ulong)page - 1) & ~((ulong)page - 1);
+        if (end > long.MaxValue)
+        {
+            throw new VhostProtocolException($"SetMemoryTable: region {index} cannot be mapped: {region.Size} bytes");
+        }
+
+        MemoryMapping mapping = MemoryMapping.Map(descriptor, start, (long)end - start, MappingAccess.ReadWrite);
         return new MappedRegion(mapping, offset - start, region.Size, new Iova(region.GuestAddress), new FrontEndAddress(region.UserAddress));
     }
 }

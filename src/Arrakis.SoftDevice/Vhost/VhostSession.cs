@@ -140,7 +140,7 @@ internal sealed class VhostSession : IDisposable
                 SetCall(message);
                 return false;
             case VhostUserRequest.SetVringError:
-                RingOfEvent(message, out Descriptor? error).SetError(error);
+                SetError(message);
                 return false;
             case VhostUserRequest.SetVringEnable:
                 SetEnable(message);
@@ -153,6 +153,7 @@ internal sealed class VhostSession : IDisposable
     private bool Answer(VhostMessage message, ulong number)
     {
         message.RequireEmpty();
+        message.RequireDescriptors(0);
         _connection.Reply(message.Request, number);
         return true;
     }
@@ -257,6 +258,14 @@ internal sealed class VhostSession : IDisposable
         StartRings();
     }
 
+    private void SetError(VhostMessage message)
+    {
+        VringSetup ring = RingOfEvent(message, out Descriptor? error);
+        StopRings();
+        ring.SetError(error);
+        StartRings();
+    }
+
     private void SetEnable(VhostMessage message)
     {
         VringState state = message.ReadState();
@@ -271,6 +280,7 @@ internal sealed class VhostSession : IDisposable
     {
         VringState state = message.ReadState();
         VringSetup ring = Ring(message, state.Index);
+        message.RequireDescriptors(0);
         StopRings();
         ring.ClearKick();
         StartRings();

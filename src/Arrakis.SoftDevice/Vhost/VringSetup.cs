@@ -59,7 +59,7 @@ internal sealed class VringSetup : IDisposable
         Call = call;
     }
 
-    /// <summary>Takes an error event in the place of the last.</summary>
+    /// <summary>Takes an error event in the place of the last. The ring is not running.</summary>
     public void SetError(Descriptor? error)
     {
         Error?.Dispose();
@@ -78,7 +78,7 @@ internal sealed class VringSetup : IDisposable
             new FrontEndAddress(address.Used),
             Base,
             out SplitDeviceRing? ring);
-        running = Running = ring is null ? null : new RunningRing(ring, memory, Call);
+        running = Running = ring is null ? null : new RunningRing(ring, memory, Call, Error, Kick is not null);
         return fault;
     }
 

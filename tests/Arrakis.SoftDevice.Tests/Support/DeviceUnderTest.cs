@@ -19,10 +19,10 @@ internal sealed class DeviceUnderTest : IDisposable
     private readonly UnixSocket _management;
     private ulong _id;
 
-    public DeviceUnderTest(int functions = 2, int maxQueueSize = 32768)
+    public DeviceUnderTest(int functions = 2, int maxQueueSize = 32768, IdlePolicy idle = IdlePolicy.Adaptive)
     {
         Folder = Directory.CreateTempSubdirectory("softdevice-test-").FullName;
-        _device = new SoftwareDevice(new DeviceOptions(Folder, functions, null, IdlePolicy.Adaptive, maxQueueSize), Log, TimeProvider.System);
+        _device = new SoftwareDevice(new DeviceOptions(Folder, functions, null, idle, maxQueueSize), Log, TimeProvider.System);
         _control = new Thread(_device.Run) { IsBackground = true };
         _control.Start();
         _management = UnixSocket.Connect(ManagementPath, UnixSocketKind.SequencedPacket);
@@ -40,7 +40,7 @@ internal sealed class DeviceUnderTest : IDisposable
 
     public string FunctionPath(int function) => Path.Combine(Folder, $"vf{function}.sock");
 
-    public FrontEnd Connect(int function) => new(UnixSocket.Connect(FunctionPath(function), UnixSocketKind.Stream));
+    public FrontEnd Connect(int function) => new(Blocking.Connect(FunctionPath(function), UnixSocketKind.Stream));
 
     public DeviceReply Ask(Func<ulong, DeviceRequest> request, params Descriptor[] descriptors)
     {
@@ -103,6 +103,27 @@ internal static class Blocking
         }
 
         throw new TimeoutException("Nothing was received.");
+    }
+
+    /// <summary>Connects; waits while the backlog is full.</summary>
+    public static UnixSocket Connect(string path, UnixSocketKind kind)
+    {
+        UnixSocket? socket = null;
+        Until(
+            () =>
+            {
+                try
+                {
+                    socket = UnixSocket.Connect(path, kind);
+                    return true;
+                }
+                catch (LinuxException e) when (e.Errno == Tmds.Linux.LibC.EAGAIN)
+                {
+                    return false;
+                }
+            },
+            $"No connection to {path}.");
+        return socket!;
     }
 
     public static void Until(Func<bool> condition, string what)

@@ -106,6 +106,19 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
         Barrier();
     }
 
+    /// <summary>The same driver in a new session: the rings go on from their used indices.</summary>
+    public FrontEnd ConnectAgain(UnixSocket connection)
+    {
+        socket.Dispose();
+        var again = new FrontEnd(connection) { Memory = Memory, Receive = Receive, Transmit = Transmit };
+        again.Negotiate();
+        again.SendTable();
+        again.SetRing(0, Receive, Receive.UsedIndex);
+        again.SetRing(1, Transmit, Transmit.UsedIndex);
+        again.Barrier();
+        return again;
+    }
+
     public void Negotiate()
     {
         Send(VhostUserRequest.SetOwner, []);
@@ -118,6 +131,11 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
     public void SetMemory()
     {
         MakeMemory();
+        SendTable();
+    }
+
+    public void SendTable()
+    {
         byte[] table = new byte[VhostMemoryRegion.TableHeaderLength + VhostMemoryRegion.Length];
         _ = VhostMemoryRegion.WriteTable(table, [new VhostMemoryRegion(QueueMemory.IovaBase, (ulong)Memory.Length, QueueMemory.FrontEndBase, 0)]);
         Send(VhostUserRequest.SetMemoryTable, table, Memory.File.Descriptor);

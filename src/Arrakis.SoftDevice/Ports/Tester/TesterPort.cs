@@ -13,6 +13,8 @@ namespace Arrakis.SoftDevice.Ports.Tester;
 /// </summary>
 internal sealed class TesterPort
 {
+    private const int BatchLength = 32;
+
     private readonly Clock _clock;
     private readonly EventFd _attention;
     private readonly byte[] _arpReply = GC.AllocateArray<byte>(EthernetView.MinFrameLength, pinned: true);
@@ -37,8 +39,12 @@ internal sealed class TesterPort
     /// <summary>Whether a test runs.</summary>
     public bool IsRunning => _run is not null;
 
-    /// <summary>Starts a test.</summary>
-    public void Start(TestPlan plan) => _run = new TestRun(plan, Mac, _clock.Now);
+    /// <summary>Starts a test. The result of one that nobody waited for is forgotten.</summary>
+    public void Start(TestPlan plan)
+    {
+        Volatile.Write(ref _result, null);
+        _run = new TestRun(plan, Mac, _clock.Now);
+    }
 
     /// <summary>Ends a test without a result.</summary>
     public void Cancel() => _run = null;
@@ -60,7 +66,7 @@ internal sealed class TesterPort
             ? DropReason.None
             : frame.Source == Mac ? DropReason.GrantedMacClaimed : DropReason.GrantedAddressClaimed;
 
-    /// <summary>Sends what is due. Whether there was anything.</summary>
+    /// <summary>Sends a batch of what is due. Whether there was anything.</summary>
     public bool Poll(EthernetSwitch network)
     {
         if (_run is not { } run)
@@ -75,7 +81,7 @@ internal sealed class TesterPort
             network.FromTester(_arpReply);
         }
 
-        while (run.TryNextRequest(_clock, out ReadOnlySpan<byte> frame))
+        for (int requests = 0; requests < BatchLength && run.TryNextRequest(_clock, out ReadOnlySpan<byte> frame); requests++)
         {
             network.FromTester(frame);
             sent = true;

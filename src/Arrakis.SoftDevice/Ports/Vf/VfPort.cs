@@ -54,8 +54,14 @@ internal sealed class VfPort
     /// <summary>Whether the driver's receive and transmit rings both run. Any thread.</summary>
     public bool IsLinkUp => Volatile.Read(ref _receive) is not null && Volatile.Read(ref _transmit) is not null;
 
-    /// <summary>Whether a frame waits for tokens: only time helps, no doorbell will ring.</summary>
-    public bool WaitsForTokens => _held != 0;
+    /// <summary>
+    /// Nanoseconds until the port has something to do without a doorbell: until there are tokens for the frame that
+    /// waits, none at all where the driver cannot ring, and <see cref="long.MaxValue"/> where only a doorbell helps.
+    /// </summary>
+    public long TimeUntilDue(long now) =>
+        _held != 0 ? _bucket.TimeUntil(_held, now)
+        : _transmit is { HasDoorbell: false } ? 0
+        : long.MaxValue;
 
     /// <summary>Gives the port an identity, or takes it.</summary>
     public void Configure(PortIdentity? identity, RateSpecifier? rate, long now)
@@ -92,7 +98,7 @@ internal sealed class VfPort
     {
         if (_transmit is not { } transmit || Identity is not { } identity)
         {
-            return false;
+            return _receive is { Memory.IsFaulted: true } receive && Break(receive);
         }
 
         int taken = 0;
@@ -117,10 +123,10 @@ internal sealed class VfPort
             }
         }
 
-        if (transmit.Ring.Fault != RingFault.None)
+        // Truncated memory reads as zeros, which may look like a ring in which nothing comes.
+        if (transmit.Ring.Fault != RingFault.None || transmit.Memory.IsFaulted)
         {
-            Break(transmit);
-            return true;
+            return Break(transmit);
         }
 
         if (taken == 0)
@@ -154,7 +160,7 @@ internal sealed class VfPort
                 return false;
             default:
                 Statistics.CountDrop(DropReason.LinkDown);
-                Break(receive);
+                _ = Break(receive);
                 return false;
         }
     }
@@ -185,17 +191,20 @@ internal sealed class VfPort
 
         if ((receive ?? transmit)!.Memory.IsFaulted)
         {
-            Break((receive ?? transmit)!);
+            _ = Break((receive ?? transmit)!);
         }
     }
 
     /// <summary>Takes the reason why the port has let go of its rings; null where it has not. Any thread.</summary>
     public string? TakeFault() => Interlocked.Exchange(ref _fault, null);
 
-    /// <summary>Asks the driver to ring, or not to; whether it has already made something available.</summary>
+    /// <summary>
+    /// Asks the driver to ring, or not to; whether it has already made something available. While a frame waits for
+    /// tokens, what comes after it is of no interest.
+    /// </summary>
     public bool RequestDoorbell(bool wanted)
     {
-        if (_transmit is not { } transmit || Identity is null)
+        if (_transmit is not { } transmit || Identity is null || _held != 0)
         {
             return false;
         }
@@ -232,13 +241,20 @@ internal sealed class VfPort
         }
     }
 
-    private void Break(RunningRing ring)
+    // True, as something was done.
+    private bool Break(RunningRing ring)
     {
+        if (ring.Error is not null)
+        {
+            _ = _raiser.Raise(ring.Error);
+        }
+
         _receive = null;
         _transmit = null;
         _held = 0;
         Volatile.Write(ref _fault, ring.Memory.IsFaulted ? "the memory was truncated" : $"the ring is broken: {ring.Ring.Fault}");
         _attention.Signal();
+        return true;
     }
 
     private static byte[] MakeReceiveHeader()

@@ -1,0 +1,7 @@
+namespace Arrakis.SoftDevice.Tests.Support;
+
+/// <summary>Fixed seeds, so that every run tries the same cases.</summary>
+internal static class Seeds
+{
+    public const string Fixed = "0000KOIgTR2Y";
+}
