@@ -29,6 +29,7 @@ internal sealed class DelayOperation(Reactor reactor) : ReactorOperation<int>(re
     {
         _ = _registration.Unregister();
         _registration = default;
+        _cancellation = default;
         if (error is null)
         {
             SetResult(0);
