@@ -15,6 +15,9 @@ public sealed partial class NicBinding
     private const int PollsPerReclaim = 16;
     private const int PollsPerClock = 64;
     private const long TickInterval = 100_000_000; // Nanoseconds.
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
+    private readonly long _clockStart;
 
     private long _now;
     private long _nextTick;
@@ -192,8 +195,14 @@ public sealed partial class NicBinding
         _transmitRing.DisarmEvents();
     }
 
-    /// <summary>Reads the clock, in nanoseconds.</summary>
-    internal long ReadClock() => _now = Nanoseconds(Time);
+    /// <summary>Reads the clock, in nanoseconds since the binding was made.</summary>
+    internal long ReadClock()
+    {
+        // From the binding's start on: a provider's timestamps may be so large that they do not fit as nanoseconds.
+        long elapsed = Time.GetTimestamp() - _clockStart;
+        long frequency = Time.TimestampFrequency;
+        return _now = frequency == NanosecondsPerSecond ? elapsed : (long)((Int128)elapsed * NanosecondsPerSecond / frequency);
+    }
 
     /// <summary>Reads the clock, and does what has to be done now and then.</summary>
     internal void UpdateClock()
@@ -205,9 +214,6 @@ public sealed partial class NicBinding
             _sender.Flush();
         }
     }
-
-    private static long Nanoseconds(TimeProvider time) =>
-        time.TimestampFrequency == 1_000_000_000 ? time.GetTimestamp() : (long)(time.GetTimestamp() * (1e9 / time.TimestampFrequency));
 
     private void HandleBatch(PacketHandler handler, int count)
     {

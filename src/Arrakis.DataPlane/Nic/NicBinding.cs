@@ -81,7 +81,7 @@ public sealed partial class NicBinding : IAsyncDisposable
         _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender);
         _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
         _seenState = BindingState.Active;
-        _now = Nanoseconds(Time);
+        _clockStart = Time.GetTimestamp();
         _receiveRing.Start();
     }
 
