@@ -13,6 +13,7 @@ public sealed class ArrakisClient : IAsyncDisposable
 {
     private const int DefaultDeadlineMilliseconds = 1000;
     private static readonly TimeSpan s_reconnectTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_releaseTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_reconnectPause = TimeSpan.FromMilliseconds(100);
 
     private readonly string _path;
@@ -158,15 +159,16 @@ public sealed class ArrakisClient : IAsyncDisposable
 
     private async Task ReleaseAllAsync(ControlConnection connection)
     {
+        using var limit = new CancellationTokenSource(s_releaseTime);
         foreach ((ulong bindingId, uint generation) in _live.Keys)
         {
             try
             {
-                _ = await connection.RequestAsync(id => new ReleaseRequest { Id = id, BindingId = bindingId, Generation = generation }, default).ConfigureAwait(false);
+                _ = await connection.RequestAsync(id => new ReleaseRequest { Id = id, BindingId = bindingId, Generation = generation }, limit.Token).ConfigureAwait(false);
             }
-            catch (ArrakisException)
+            catch (Exception e) when (e is ArrakisException or OperationCanceledException)
             {
-                // It has ended already, or the daemon has: then the end of this process releases it.
+                // It has ended already, or the daemon has, or hangs: then the end of this process releases it.
             }
         }
     }

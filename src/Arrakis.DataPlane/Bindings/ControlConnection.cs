@@ -63,9 +63,12 @@ internal sealed class ControlConnection : IAsyncDisposable
         {
             ControlAnswer answer = await connection.RequestAsync(id => new HelloRequest { Id = id, Version = ControlProtocol.Version }, cancellation).ConfigureAwait(false);
             answer.CloseDescriptors();
-            return answer.Reply is HelloReply
-                ? connection
-                : throw Unexpected(answer.Reply);
+            if (answer.Reply is HelloReply hello)
+            {
+                return hello.Version == ControlProtocol.Version ? connection : throw OtherVersion(hello);
+            }
+
+            throw Unexpected(answer.Reply);
         }
         catch
         {
@@ -136,6 +139,11 @@ internal sealed class ControlConnection : IAsyncDisposable
     internal static ArrakisException Unexpected(ControlReply reply) => new(
         ErrorCode.UnsupportedVersion,
         $"The daemon answered with {reply.GetType().Name}, which does not answer the request.",
+        "Install a daemon and a library of the same version.");
+
+    private static ArrakisException OtherVersion(HelloReply hello) => new(
+        ErrorCode.UnsupportedVersion,
+        $"The daemon {hello.Daemon} speaks version {hello.Version} of the control protocol, this library version {ControlProtocol.Version}.",
         "Install a daemon and a library of the same version.");
 
     /// <inheritdoc/>

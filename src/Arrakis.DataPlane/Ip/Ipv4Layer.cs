@@ -15,8 +15,12 @@ internal sealed class Ipv4Layer(Ipv4Prefix address, IcmpEcho icmp, NetCounters c
     private readonly Ipv4Address _broadcast = address.PrefixLength >= 31 ? Ipv4Address.Broadcast : address.DirectedBroadcast;
 
     /// <summary>Takes an Ethernet payload. True if it is a datagram for the application.</summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="payload">Its payload.</param>
+    /// <param name="from">Its sender.</param>
+    /// <param name="broadcast">Whether it came to all stations.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Receive(ref ReceivedFrame frame, ReadOnlySpan<byte> payload, MacAddress from)
+    public bool Receive(ref ReceivedFrame frame, ReadOnlySpan<byte> payload, MacAddress from, bool broadcast)
     {
         FrameError error = Ipv4View.TryParse(payload, out Ipv4View packet);
         if (error == FrameError.None)
@@ -26,6 +30,17 @@ internal sealed class Ipv4Layer(Ipv4Prefix address, IcmpEcho icmp, NetCounters c
             if (!forThisHost && destination != _broadcast && destination != Ipv4Address.Broadcast)
             {
                 error = FrameError.Ipv4DestinationForeign;
+            }
+            else if (packet.Source == _broadcast || packet.Source == _address)
+            {
+                // Nobody else sends from this host's address, and nobody at all from a broadcast one (RFC 1122 §3.2.1.3): an
+                // answer would go to all.
+                error = FrameError.Ipv4SourceInvalid;
+            }
+            else if (broadcast && forThisHost)
+            {
+                counters.Count(DropReason.Ipv4UnicastInBroadcast);
+                return false;
             }
             else if (packet.Protocol == IpProtocol.Udp)
             {

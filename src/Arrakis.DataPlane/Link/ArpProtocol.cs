@@ -7,7 +7,7 @@ using Arrakis.Wire.Frames;
 namespace Arrakis.DataPlane.Link;
 
 /// <summary>Finds hardware addresses and answers for this host's own (RFC 826, RFC 5227, RFC 1122 §2.3.2). Time is in nanoseconds.</summary>
-internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSender sender, NetCounters counters)
+internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address? gateway, FrameSender sender, NetCounters counters)
 {
     /// <summary>How long an answer is used.</summary>
     public const long Lifetime = 60 * Second;
@@ -28,6 +28,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSend
 
     private const int FrameLength = EthernetView.HeaderLength + ArpView.Length;
 
+    private readonly Ipv4Address _address = prefix.Address;
     private readonly NeighbourTable _neighbours = new();
     private int _pending;
 
@@ -64,6 +65,12 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSend
             entry.Address = neighbour;
         }
 
+        if (entry.PendingCount == 0)
+        {
+            // Unanswered refreshes of an address that was known do not count against the frame that waits from now on.
+            entry.Requests = Math.Min(entry.Requests, 1);
+        }
+
         if (entry.PendingCount == Neighbour.MaxPending)
         {
             DropOldest(ref entry, DropReason.NeighbourQueueFull);
@@ -95,21 +102,27 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSend
 
         counters.CountArp();
 
-        // A sender of zero is a probe (RFC 5227 §1.1): answered, not learnt. This host's own address is never learnt.
-        bool forUs = arp.TargetAddress == address;
-        if (arp.SenderMac.IsUnicast && arp.SenderAddress.IsUnicast && arp.SenderAddress != address)
+        // What this host sent itself came back.
+        if (!arp.SenderMac.IsUnicast || arp.SenderMac == mac)
         {
-            Learn(arp.SenderAddress, arp.SenderMac, forUs, now);
+            return;
         }
 
-        if (forUs && arp.Operation == ArpOperation.Request && arp.SenderMac.IsUnicast)
+        // A sender of zero is a probe (RFC 5227 §1.1): answered, not learnt. This host's own address is never learnt.
+        bool forUs = arp.TargetAddress == _address;
+        if (IsNeighbour(arp.SenderAddress))
+        {
+            Learn(in arp, forUs, now);
+        }
+
+        if (forUs && arp.Operation == ArpOperation.Request)
         {
             Answer(ref frame, arp.SenderMac, arp.SenderAddress);
         }
     }
 
     /// <summary>Tells the network of this host's address (RFC 5227 §3: an announcement).</summary>
-    public void Announce() => Send(MacAddress.Broadcast, address, default);
+    public void Announce() => Send(MacAddress.Broadcast, _address, default);
 
     /// <summary>Repeats requests and gives up on neighbours that do not answer; to be called about each second.</summary>
     public void Tick(long now)
@@ -137,27 +150,38 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSend
         }
     }
 
-    private void Learn(Ipv4Address neighbour, MacAddress hardware, bool create, long now)
+    // Others never become a next hop, and would only wash the table out.
+    private bool IsNeighbour(Ipv4Address sender) =>
+        sender.IsUnicast && sender != _address && (prefix.Contains(sender) || sender == gateway);
+
+    private void Learn(in ArpView arp, bool forUs, long now)
     {
-        ref Neighbour entry = ref _neighbours.Find(neighbour);
+        ref Neighbour entry = ref _neighbours.Find(arp.SenderAddress);
         if (NeighbourTable.IsMissing(in entry))
         {
-            // Only who talks to this host gets an entry: the broadcasts of others must not wash the table out.
-            if (!create)
+            // Only who asks for this host gets an entry: the broadcasts of others must not wash the table out, and an answer
+            // without a question is a lie or late.
+            if (!forUs || arp.Operation != ArpOperation.Request)
             {
                 return;
             }
 
-            entry = ref _neighbours.Victim(neighbour);
+            entry = ref _neighbours.Victim(arp.SenderAddress);
             if (entry.PendingCount > 0)
             {
                 return;
             }
 
             entry = default;
-            entry.Address = neighbour;
+            entry.Address = arp.SenderAddress;
+        }
+        else if (arp.Operation == ArpOperation.Reply && entry.Requests == 0 && arp.TargetAddress != arp.SenderAddress)
+        {
+            // Nobody asked, and it is no announcement (RFC 5227 §3), by which an address moves to another station.
+            return;
         }
 
+        MacAddress hardware = arp.SenderMac;
         entry.Mac = hardware;
         entry.Expires = now + Lifetime;
         entry.Requests = 0;
@@ -195,7 +219,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSend
 
         Span<byte> frame = sender.Frame(buffer, FrameLength);
         EthernetView.Write(frame, destination, mac, EtherType.Arp);
-        ArpView.Write(frame[EthernetView.HeaderLength..], ArpOperation.Request, mac, address, targetMac, target);
+        ArpView.Write(frame[EthernetView.HeaderLength..], ArpOperation.Request, mac, _address, targetMac, target);
         _ = sender.TrySend(buffer, FrameLength);
     }
 
@@ -203,7 +227,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Address address, FrameSend
     {
         Span<byte> frame = sender.Frame(received.Buffer, FrameLength);
         EthernetView.Write(frame, to, mac, EtherType.Arp);
-        ArpView.Write(frame[EthernetView.HeaderLength..], ArpOperation.Reply, mac, address, to, asker);
+        ArpView.Write(frame[EthernetView.HeaderLength..], ArpOperation.Reply, mac, _address, to, asker);
         _ = sender.TryReply(ref received, 0, FrameLength);
     }
 

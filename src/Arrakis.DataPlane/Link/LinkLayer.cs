@@ -8,7 +8,7 @@ using Arrakis.Wire.Frames;
 namespace Arrakis.DataPlane.Link;
 
 /// <summary>Where a received frame enters the stack: Ethernet (IEEE 802.3 §3).</summary>
-internal sealed class LinkLayer(MacAddress mac, PacketPool pool, ArpProtocol arp, Ipv4Layer ip, NetCounters counters)
+internal sealed class LinkLayer(MacAddress mac, int maxFrameLength, PacketPool pool, ArpProtocol arp, Ipv4Layer ip, NetCounters counters)
 {
     /// <summary>Takes a frame. True if it is a datagram for the application; all else is answered or counted here and below.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -31,16 +31,23 @@ internal sealed class LinkLayer(MacAddress mac, PacketPool pool, ArpProtocol arp
         }
 
         MacAddress source = ethernet.Source;
-        if (source.IsMulticast)
+        if (!source.IsUnicast)
         {
             counters.Count(DropReason.EthernetSourceInvalid);
+            return false;
+        }
+
+        // A neighbour with a larger MTU, or a device that does not hold to this one: no answer in the same buffer would fit.
+        if (frame.Length > maxFrameLength)
+        {
+            counters.Count(DropReason.FrameTooLong);
             return false;
         }
 
         switch (ethernet.Type)
         {
             case EtherType.Ipv4:
-                return ip.Receive(ref frame, ethernet.Payload, source);
+                return ip.Receive(ref frame, ethernet.Payload, source, destination != mac);
             case EtherType.Arp:
                 arp.Receive(ref frame, ethernet.Payload, now);
                 return false;

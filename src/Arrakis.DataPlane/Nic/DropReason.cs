@@ -6,8 +6,14 @@ public enum DropReason
     /// <summary>The Ethernet destination is another station's.</summary>
     EthernetDestinationForeign,
 
-    /// <summary>The Ethernet source is a group address.</summary>
+    /// <summary>The Ethernet source is a group address, or zero.</summary>
     EthernetSourceInvalid,
+
+    /// <summary>The frame is longer than the MTU allows.</summary>
+    FrameTooLong,
+
+    /// <summary>An IPv4 packet to this host alone came in a frame to all stations (RFC 1122 §3.3.6).</summary>
+    Ipv4UnicastInBroadcast,
 
     /// <summary>No socket is bound to the UDP port.</summary>
     UdpPortUnreachable,

@@ -1,6 +1,7 @@
 using System.Numerics;
 using Arrakis.Contract;
 using Arrakis.Native;
+using Arrakis.Wire;
 using Arrakis.Wire.Frames;
 using Arrakis.Wire.Virtio;
 
@@ -16,6 +17,8 @@ internal static class GrantValidation
         | VirtioFeatures.NetMtu
         | VirtioFeatures.NetStatus;
 
+    private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
+
     private const int MinMtu = 68; // RFC 791 §3.2
 
     /// <summary>Checks a grant against its descriptors.</summary>
@@ -28,7 +31,11 @@ internal static class GrantValidation
         CheckMemory(grant);
         CheckQueues(grant, descriptors);
         Require(grant.Mac.IsUnicast, $"The hardware address {grant.Mac} is not that of one station.");
-        Require(grant.Address.Address.IsUnicast, $"The address {grant.Address} is not that of one host.");
+        Require(IsHost(grant.Address), $"The address {grant.Address} is not that of one host.");
+        Require(
+            grant.Gateway is not { } gateway || (gateway.IsUnicast && gateway != grant.Address.Address),
+            $"The gateway {grant.Gateway} is not another host.");
+        CheckEvents(grant, descriptors);
     }
 
     private static void CheckMemory(Grant grant)
@@ -69,6 +76,21 @@ internal static class GrantValidation
         for (int i = 1; i < parts.Count; i++)
         {
             Require(parts[i].Start >= parts[i - 1].End, $"Parts of queue memory overlap at {parts[i].Start}.");
+        }
+    }
+
+    // A /31 and a /32 have no network and no broadcast address (RFC 3021).
+    private static bool IsHost(Ipv4Prefix prefix) =>
+        prefix.Address.IsUnicast
+        && (prefix.PrefixLength >= 31 || (prefix.Address != prefix.Network && prefix.Address != prefix.DirectedBroadcast));
+
+    // A doorbell that is something else would be written to all the same.
+    private static void CheckEvents(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    {
+        foreach (int place in (ReadOnlySpan<int>)[Grant.EventDescriptor, grant.Queues[0].KickDescriptor, grant.Queues[1].KickDescriptor])
+        {
+            string? kind = new FileInfo($"/proc/self/fd/{descriptors[place].Number}").LinkTarget;
+            Require(kind == EventFdKind, $"Descriptor {place} is to be an eventfd and is {kind}.");
         }
     }
 

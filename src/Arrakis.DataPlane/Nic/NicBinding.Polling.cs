@@ -9,15 +9,19 @@ namespace Arrakis;
 /// <content>The native API: packet buffers straight from the rings.</content>
 public sealed partial class NicBinding
 {
-    // Empty polls between looks at what the device has sent, and at the clock. A look at the transmit ring's used index takes
-    // a cache line from the device, so not at each poll; but soon, so that the same buffers go round.
+    // Polls between looks at what the device has sent, where there is nothing else to do, and at the clock, whatever there is
+    // to do: neighbours are asked again under load too. A look at the transmit ring's used index takes a cache line from the
+    // device, so not at each poll; but soon, so that the same buffers go round.
     private const int PollsPerReclaim = 16;
     private const int PollsPerClock = 64;
     private const long TickInterval = 100_000_000; // Nanoseconds.
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
+    private readonly long _clockStart;
 
     private long _now;
     private long _nextTick;
-    private uint _emptyPolls;
+    private uint _polls;
 
     /// <summary>Polls the rings on the calling thread until cancelled, and hands received datagrams to the handler.</summary>
     /// <param name="options">Core and idle policy.</param>
@@ -26,6 +30,7 @@ public sealed partial class NicBinding
     /// <exception cref="Contract.BindingRevokedException">The control plane has taken the binding.</exception>
     /// <exception cref="RingCorruptException">The device has broken the rings.</exception>
     /// <exception cref="ObjectDisposedException">The binding was disposed.</exception>
+    /// <exception cref="InvalidOperationException">Another thread or a reactor polls.</exception>
     public void Poll(PollOptions options, PacketHandler handler, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -33,16 +38,24 @@ public sealed partial class NicBinding
         using var waiter = new IdleWaiter(this, options.Idle);
         using CorePlacement placement = CorePlacement.Enter(options.Core);
         using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static state => ((IdleWaiter)state!).Wake(), waiter);
-        while (!cancellation.IsCancellationRequested)
+        Claim();
+        try
         {
-            if (PollOnce(handler) != 0)
+            while (!cancellation.IsCancellationRequested)
             {
-                waiter.Reset();
+                if (PollRings(handler) != 0)
+                {
+                    waiter.Reset();
+                }
+                else if (waiter.ShouldSleep())
+                {
+                    waiter.Sleep(IdleWaiter.MaxSleep, waitForRoom: false);
+                }
             }
-            else if (waiter.ShouldSleep())
-            {
-                waiter.Sleep(IdleWaiter.MaxSleep, waitForRoom: false);
-            }
+        }
+        finally
+        {
+            Unclaim();
         }
     }
 
@@ -55,18 +68,37 @@ public sealed partial class NicBinding
     /// <exception cref="Contract.BindingRevokedException">The control plane has taken the binding.</exception>
     /// <exception cref="RingCorruptException">The device has broken the rings.</exception>
     /// <exception cref="ObjectDisposedException">The binding was disposed.</exception>
-    /// <exception cref="InvalidOperationException">Another thread polls, or the handler itself does.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <exception cref="InvalidOperationException">Another thread or a reactor polls, or the handler itself does.</exception>
     public int PollOnce(PacketHandler handler)
+    {
+        if (_claimed != 0)
+        {
+            ThrowPolledAlready();
+        }
+
+        return PollRings(handler);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int PollRings(PacketHandler handler)
     {
         Enter();
         try
         {
             CheckStatus();
+            if ((++_polls & (PollsPerClock - 1)) == 0)
+            {
+                UpdateClock();
+            }
+
             int count = _receiveRing.Receive(_batch);
             if (count == 0)
             {
-                OnEmptyPoll();
+                if ((_polls & (PollsPerReclaim - 1)) == 0 && _transmitRing.HasOutstanding)
+                {
+                    _ = _transmitRing.Reclaim();
+                }
+
                 return 0;
             }
 
@@ -163,8 +195,14 @@ public sealed partial class NicBinding
         _transmitRing.DisarmEvents();
     }
 
-    /// <summary>Reads the clock, in nanoseconds.</summary>
-    internal long ReadClock() => _now = Nanoseconds(Time);
+    /// <summary>Reads the clock, in nanoseconds since the binding was made.</summary>
+    internal long ReadClock()
+    {
+        // From the binding's start on: a provider's timestamps may be so large that they do not fit as nanoseconds.
+        long elapsed = Time.GetTimestamp() - _clockStart;
+        long frequency = Time.TimestampFrequency;
+        return _now = frequency == NanosecondsPerSecond ? elapsed : (long)((Int128)elapsed * NanosecondsPerSecond / frequency);
+    }
 
     /// <summary>Reads the clock, and does what has to be done now and then.</summary>
     internal void UpdateClock()
@@ -176,9 +214,6 @@ public sealed partial class NicBinding
             _sender.Flush();
         }
     }
-
-    private static long Nanoseconds(TimeProvider time) =>
-        time.TimestampFrequency == 1_000_000_000 ? time.GetTimestamp() : (long)(time.GetTimestamp() * (1e9 / time.TimestampFrequency));
 
     private void HandleBatch(PacketHandler handler, int count)
     {
@@ -216,28 +251,5 @@ public sealed partial class NicBinding
         Counters.CountReceived(batch.Length, bytes);
         Counters.CountDelivered(datagrams);
         return datagrams;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void OnEmptyPoll()
-    {
-        if ((++_emptyPolls & (PollsPerReclaim - 1)) == 0)
-        {
-            WhileIdle();
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void WhileIdle()
-    {
-        if (_transmitRing.HasOutstanding)
-        {
-            _ = _transmitRing.Reclaim();
-        }
-
-        if ((_emptyPolls & (PollsPerClock - 1)) == 0)
-        {
-            UpdateClock();
-        }
     }
 }

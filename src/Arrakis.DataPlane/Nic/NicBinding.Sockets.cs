@@ -20,7 +20,7 @@ public sealed partial class NicBinding
         int count = _receiveRing.Receive(_batch);
         if (count == 0)
         {
-            if ((++_emptyPolls & (PollsPerReclaim - 1)) == 0 && _transmitRing.HasOutstanding)
+            if ((++_polls & (PollsPerReclaim - 1)) == 0 && _transmitRing.HasOutstanding)
             {
                 _ = _transmitRing.Reclaim();
             }

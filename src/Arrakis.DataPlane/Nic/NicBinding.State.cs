@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 
@@ -16,6 +17,7 @@ public sealed partial class NicBinding
     private Exception? _fault;
     private bool _closeStarted;
     private int _polling; // 1 while a thread may touch the memory.
+    private int _claimed; // 1 while a reactor or Poll has the binding to itself.
     private volatile bool _closing;
 
     /// <summary>The binding's state, as the control plane has published it.</summary>
@@ -70,6 +72,25 @@ public sealed partial class NicBinding
 
         return new ValueTask(_closed.Task);
     }
+
+    /// <summary>Makes the caller the only poller, until <see cref="Unclaim"/>.</summary>
+    /// <exception cref="InvalidOperationException">There is another.</exception>
+    internal void Claim()
+    {
+        if (Interlocked.CompareExchange(ref _claimed, 1, 0) != 0)
+        {
+            ThrowPolledAlready();
+        }
+
+        if (Volatile.Read(ref _polling) != 0)
+        {
+            Unclaim();
+            ThrowPolledAlready();
+        }
+    }
+
+    /// <summary>Ends <see cref="Claim"/>.</summary>
+    internal void Unclaim() => Volatile.Write(ref _claimed, 0);
 
     /// <summary>Marks that the calling thread may touch the memory, until <see cref="Leave"/>.</summary>
     /// <exception cref="ObjectDisposedException">The binding is disposed.</exception>
@@ -195,8 +216,9 @@ public sealed partial class NicBinding
 
     private BindingRevokedException RevokedByTruncation()
     {
-        long start = Time.GetTimestamp();
-        while (!IsOver(_status.State) && Time.GetElapsedTime(start) < RevocationGrace)
+        // The real clock, whatever the binding's is: another process is waited for.
+        long start = Stopwatch.GetTimestamp();
+        while (!IsOver(_status.State) && Stopwatch.GetElapsedTime(start) < RevocationGrace)
         {
             Thread.SpinWait(1);
         }
@@ -240,7 +262,7 @@ public sealed partial class NicBinding
     }
 
     private static void ThrowPolledAlready() =>
-        throw new InvalidOperationException("The binding is polled by another thread, or from its own handler; one thread at a time polls a binding.");
+        throw new InvalidOperationException("The binding is polled already: by another thread, a reactor, or from its own handler. One at a time polls a binding.");
 
     private void ThrowDisposed() => throw new ObjectDisposedException(GetType().FullName, $"Binding {Grant.BindingId} is disposed.");
 }

@@ -8,6 +8,7 @@ using Arrakis.DataPlane.Udp;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Wire;
+using Tmds.Linux;
 
 namespace Arrakis;
 
@@ -58,24 +59,29 @@ public sealed partial class NicBinding : IAsyncDisposable
             _receiveRing = new ReceiveRing(_region, _pool, grant.Queues[0], Doorbell(grant.Queues[0]));
             _transmitRing = new TransmitRing(_region, _pool, grant.Queues[1], Doorbell(grant.Queues[1]));
         }
-        catch
+        catch (Exception e)
         {
             _region?.Dispose();
             _status?.Dispose();
             CloseDescriptors();
+            if (e is LinuxException { Errno: var errno } && (errno == LibC.EACCES || errno == LibC.ENODEV || errno == LibC.EINVAL || errno == LibC.EBADF))
+            {
+                throw new InvalidGrantException($"A descriptor of the grant is not what it is to be: {e.Message}.", e);
+            }
+
             throw;
         }
 
         Ipv4Prefix address = grant.Address;
         _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
-        _arp = new ArpProtocol(grant.Mac, address.Address, _sender, Counters);
+        _arp = new ArpProtocol(grant.Mac, address, grant.Gateway, _sender, Counters);
         var ip = new Ipv4Layer(address, new IcmpEcho(grant.Mac, address.Address, _sender, Counters), Counters);
-        _link = new LinkLayer(grant.Mac, _pool, _arp, ip, Counters);
-        _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender);
         MaxFrameLength = grant.Mtu + Wire.Frames.EthernetView.HeaderLength;
+        _link = new LinkLayer(grant.Mac, MaxFrameLength, _pool, _arp, ip, Counters);
+        _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender);
         _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
         _seenState = BindingState.Active;
-        _now = Nanoseconds(Time);
+        _clockStart = Time.GetTimestamp();
         _receiveRing.Start();
     }
 

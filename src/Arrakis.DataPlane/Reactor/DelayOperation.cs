@@ -7,7 +7,7 @@ internal sealed class DelayOperation(Reactor reactor) : ReactorOperation<int>(re
     private CancellationToken _cancellation;
 
     /// <summary>When it is due, in nanoseconds.</summary>
-    public long Deadline { get; private set; }
+    public long Deadline { get; set; }
 
     /// <summary>Its place in the heap, which keeps it; -1 while it is in none.</summary>
     public int Place { get; set; } = -1;
@@ -29,6 +29,7 @@ internal sealed class DelayOperation(Reactor reactor) : ReactorOperation<int>(re
     {
         _ = _registration.Unregister();
         _registration = default;
+        _cancellation = default;
         if (error is null)
         {
             SetResult(0);

@@ -44,12 +44,17 @@ internal sealed class IdleWaiter(NicBinding nic, IdlePolicy policy) : IDisposabl
     /// <param name="waitForRoom">Whether to wake for room in the transmit ring too.</param>
     public void Sleep(TimeSpan time, bool waitForRoom)
     {
-        if (BeginSleep())
+        try
         {
-            SleepArmed(Milliseconds(time), waitForRoom);
+            if (BeginSleep())
+            {
+                SleepArmed(Milliseconds(time), waitForRoom);
+            }
         }
-
-        EndSleep();
+        finally
+        {
+            EndSleep();
+        }
     }
 
     /// <summary>Sleeps until somebody wakes it, or the time is over: for a poller whose rings are gone.</summary>
@@ -73,16 +78,30 @@ internal sealed class IdleWaiter(NicBinding nic, IdlePolicy policy) : IDisposabl
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _sleeping) != 0)
         {
-            _wake.Signal();
+            Wake();
         }
     }
 
     /// <summary>Ends a sleep, the present one or the next, from any thread.</summary>
     public void Wake()
     {
-        if (!_wake.Descriptor.IsClosed)
+        bool held = false;
+        try
         {
+            // Who wakes a poller that ends meanwhile must not write to another file that got the number.
+            _wake.Descriptor.DangerousAddRef(ref held);
             _wake.Signal();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended.
+        }
+        finally
+        {
+            if (held)
+            {
+                _wake.Descriptor.DangerousRelease();
+            }
         }
     }
 

@@ -69,9 +69,11 @@ public sealed class Reactor : IDisposable
     /// <param name="core">The core to stay on; null for any.</param>
     /// <param name="idle">What to do while nothing comes.</param>
     /// <exception cref="Native.LinuxException">The core does not exist, or this process may not use it.</exception>
+    /// <exception cref="InvalidOperationException">Another reactor or thread polls the binding.</exception>
     public static Reactor Start(NicBinding nic, int? core = null, IdlePolicy idle = IdlePolicy.Adaptive)
     {
         ArgumentNullException.ThrowIfNull(nic);
+        nic.Claim();
         var reactor = new Reactor(nic, core, idle);
         reactor._thread.Start();
         try
@@ -82,6 +84,7 @@ public sealed class Reactor : IDisposable
         catch
         {
             reactor._waiter.Dispose();
+            nic.Unclaim();
             throw;
         }
     }
@@ -107,11 +110,18 @@ public sealed class Reactor : IDisposable
         ArgumentNullException.ThrowIfNull(work);
         ObjectDisposedException.ThrowIf(_stopping, this);
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(_ => RunTo(work, done), null);
+        Post(_ => RunTo(this, work, done), null);
         return done.Task;
 
-        static async void RunTo(Func<Task<T>> work, TaskCompletionSource<T> done)
+        static async void RunTo(Reactor reactor, Func<Task<T>> work, TaskCompletionSource<T> done)
         {
+            if (!reactor.IsCurrent)
+            {
+                // The reactor ended between the look at its state and the post.
+                done.SetException(new ObjectDisposedException(nameof(Reactor)));
+                return;
+            }
+
             try
             {
                 done.SetResult(await work());
@@ -290,8 +300,10 @@ public sealed class Reactor : IDisposable
 
     private int RunPosts()
     {
-        // Cleared before the queue is emptied: a post that comes meanwhile sets it again.
+        // Cleared before the queue is looked at: a post that comes meanwhile sets it again. Full barrier: otherwise the look
+        // could pass the store, which would then wipe out the mark of a post that the look did not see.
         _hasPosts = false;
+        Interlocked.MemoryBarrier();
         int count = _posts.Count;
         for (int i = 0; i < count && _posts.TryDequeue(out (SendOrPostCallback Callback, object? State) post); i++)
         {
@@ -303,8 +315,9 @@ public sealed class Reactor : IDisposable
 
     private int RunTimers()
     {
+        // No more than are there now: who waits again for no time at all must not keep the rings from being polled.
         int count = 0;
-        while (Timers.TakeDue(Nic.Now) is { } due)
+        for (int left = Timers.Count; left > 0 && Timers.TakeDue(Nic.Now) is { } due; left--)
         {
             due.Finish(null);
             count++;
@@ -352,6 +365,7 @@ public sealed class Reactor : IDisposable
     private void End()
     {
         Fail(_failure ?? Aborted());
+        Nic.Unclaim();
         while (Timers.TakeAny() is { } delay)
         {
             delay.Finish(new ObjectDisposedException(nameof(Reactor)));

@@ -63,6 +63,11 @@ internal abstract class ReactorOperation<TResult>(Reactor reactor) : IValueTaskS
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         CheckVersion(token);
+        if (Volatile.Read(ref _continuation) is { } other && !ReferenceEquals(other, s_completed))
+        {
+            ThrowAwaited(); // Before anything of the first await is overwritten.
+        }
+
         _continuationState = state;
         _executionContext = (flags & ValueTaskSourceOnCompletedFlags.FlowExecutionContext) != 0 ? ExecutionContext.Capture() : null;
         _scheduler = (flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) != 0 ? CaptureScheduler() : null;
@@ -81,7 +86,7 @@ internal abstract class ReactorOperation<TResult>(Reactor reactor) : IValueTaskS
 
         if (!ReferenceEquals(before, s_completed))
         {
-            throw new InvalidOperationException("The operation is awaited already.");
+            ThrowAwaited();
         }
 
         // Completed between the look at the status and here: as any completed operation, go on later and not in here.
@@ -184,6 +189,9 @@ internal abstract class ReactorOperation<TResult>(Reactor reactor) : IValueTaskS
 
     [DoesNotReturn]
     private static void ThrowUsed() => throw new InvalidOperationException("The ValueTask was awaited before; await it once.");
+
+    [DoesNotReturn]
+    private static void ThrowAwaited() => throw new InvalidOperationException("The operation is awaited already; await it once.");
 
     private sealed class Continuation(Action<object?> action, object? state)
     {

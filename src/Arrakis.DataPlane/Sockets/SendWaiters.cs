@@ -41,16 +41,16 @@ internal sealed class SendWaiters
     /// <summary>Ends those of one socket that is disposed.</summary>
     public void Abort(UdpSocket socket)
     {
+        // Taken out first, then ended: who waits goes on inside of Finish, and may send again.
+        var aborted = new OperationQueue<SendOperation, int>();
         for (int count = _queue.Count; count > 0 && _queue.Dequeue() is { } operation; count--)
         {
-            if (ReferenceEquals(operation.Socket, socket))
-            {
-                operation.Finish(new SocketException((int)SocketError.OperationAborted));
-            }
-            else
-            {
-                _queue.Enqueue(operation);
-            }
+            (ReferenceEquals(operation.Socket, socket) ? aborted : _queue).Enqueue(operation);
+        }
+
+        while (aborted.Dequeue() is { } operation)
+        {
+            operation.Finish(new SocketException((int)SocketError.OperationAborted));
         }
     }
 }

@@ -82,6 +82,9 @@ internal sealed unsafe class TestDevice : IDisposable
 
     public int Released { get; private set; }
 
+    /// <summary>Frames given to the driver.</summary>
+    public long Delivered { get; private set; }
+
     public byte* Ring(int queue) => Mapping.Start + Grant.Queues[queue].Ring.DescriptorTable;
 
     /// <summary>Attaches as a device that starts, or starts again, does.</summary>
@@ -125,6 +128,7 @@ internal sealed unsafe class TestDevice : IDisposable
         }
 
         Assert.Equal(RingWrite.Done, outcome);
+        Delivered++;
         if (ToDriver.Publish())
         {
             Event.Signal();
@@ -180,7 +184,8 @@ internal sealed unsafe class TestDevice : IDisposable
     }
 
     /// <summary>Waits for a sent frame that is no ARP packet; answers for all neighbours meanwhile.</summary>
-    public byte[] TakeSentIp()
+    /// <param name="poll">Lets the driver take the answer, where it does not poll by itself.</param>
+    public byte[] TakeSentIp(Action? poll = null)
     {
         while (true)
         {
@@ -190,6 +195,7 @@ internal sealed unsafe class TestDevice : IDisposable
                 if (TestFrames.AnswerArp(frame) is { } answer)
                 {
                     Deliver(answer);
+                    poll?.Invoke();
                 }
             }
             else

@@ -21,6 +21,18 @@ public sealed class NativeEchoTests
         }
     }
 
+    /// <summary>Answers as far as there is room.</summary>
+    internal static void TryEcho(PacketBatch received, TransmitQueue transmit)
+    {
+        foreach (Packet packet in received)
+        {
+            if (packet.TryGetUdp(out UdpDatagram datagram))
+            {
+                _ = transmit.Post(datagram.Reply());
+            }
+        }
+    }
+
     internal static void Echo(PacketBatch received, TransmitQueue transmit)
     {
         foreach (Packet packet in received)
