@@ -27,6 +27,12 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libc", EntryPoint = "preadv2", SetLastError = true)]
     internal static partial nint ReadVectorNoWait(int descriptor, Tmds.Linux.iovec* vectors, int count, long offset, int flags);
 
+    [LibraryImport("libc", EntryPoint = "getifaddrs", SetLastError = true)]
+    internal static partial int GetInterfaceAddresses(Net.InterfaceAddresses.Entry** first);
+
+    [LibraryImport("libc", EntryPoint = "freeifaddrs")]
+    internal static partial void FreeInterfaceAddresses(Net.InterfaceAddresses.Entry* first);
+
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_install")]
     internal static partial int SigbusInstall();
 
