@@ -30,6 +30,12 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libc", EntryPoint = "fstatfs64", SetLastError = true)]
     internal static partial int FileSystemStatus(int descriptor, void* status);
 
+    [LibraryImport("libc", EntryPoint = "getifaddrs", SetLastError = true)]
+    internal static partial int GetInterfaceAddresses(Net.InterfaceAddresses.Entry** first);
+
+    [LibraryImport("libc", EntryPoint = "freeifaddrs")]
+    internal static partial void FreeInterfaceAddresses(Net.InterfaceAddresses.Entry* first);
+
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_install")]
     internal static partial int SigbusInstall();
 

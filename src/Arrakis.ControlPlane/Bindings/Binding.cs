@@ -69,6 +69,9 @@ internal sealed class Binding
     /// <summary>Ends what watches over it.</summary>
     internal CancellationTokenSource Ending { get; } = new();
 
+    /// <summary>Completes when it is made, or its making has failed: it is not taken down before that.</summary>
+    internal Task Making { get; set; } = Task.CompletedTask;
+
     internal Task HolderWatch { get; set; } = Task.CompletedTask;
 
     internal Task LinkWatch { get; set; } = Task.CompletedTask;

@@ -15,7 +15,8 @@ namespace Arrakis.ControlPlane.Bindings;
 /// Takes over the bindings of an earlier daemon from the descriptor store. Wherever that one was killed, afterwards each
 /// virtual function is either bound by a live process or free, and nothing is kept for a binding that is not there.
 /// </summary>
-internal sealed class BindingRecovery(Ledger ledger, BindingService bindings, IDescriptorStore store, ReadinessLoop loop, TimeProvider time, ILogger<BindingRecovery> logger)
+internal sealed class BindingRecovery(
+    Ledger ledger, BindingService bindings, LinkSupervisor links, IDescriptorStore store, ReadinessLoop loop, TimeProvider time, ILogger<BindingRecovery> logger)
 {
     private static readonly TimeSpan s_messageTimeout = TimeSpan.FromSeconds(2);
 
@@ -64,9 +65,9 @@ internal sealed class BindingRecovery(Ledger ledger, BindingService bindings, ID
         else
         {
             binding.Phase = state == RecordState.Active ? BindingPhase.Active : BindingPhase.RevocationRequested;
-            if (!binding.Status!.IsLinkUp)
+            if (!binding.Status!.IsLinkUp || binding.FrontEnd is null)
             {
-                LinkSupervisor.Drop(binding); // A session that was only half made.
+                links.Drop(binding); // A session that was only half made, or is lost.
             }
 
             bindings.Resume(binding);
@@ -104,7 +105,7 @@ internal sealed class BindingRecovery(Ledger ledger, BindingService bindings, ID
         }
 
         MemoryGrant memory = record.Grant.Memory;
-        return new Binding(device, record, memory.Length)
+        return new Binding(device, record, QueueMemoryPlan.Charge(memory.Length))
         {
             RecordFile = recordFile,
             Memory = new MemoryFile(parts["memory"], memory.Length, memory.PageSize),
@@ -147,12 +148,36 @@ internal sealed class BindingRecovery(Ledger ledger, BindingService bindings, ID
             }
         }
 
+        TellHolder(id, parts);
         foreach (Descriptor descriptor in parts.Values)
         {
             descriptor.Dispose();
         }
 
         await store.RemoveAsync([.. parts.Keys.OrderBy(static part => part == "record").Select(part => StoreNames.OfBinding(id, part))]).ConfigureAwait(false);
+    }
+
+    /// <summary>A holder that is still there learns that its binding is gone.</summary>
+    private void TellHolder(ulong id, Dictionary<string, Descriptor> parts)
+    {
+        if (!parts.TryGetValue("status", out Descriptor? page))
+        {
+            return;
+        }
+
+        try
+        {
+            if (MemoryFile.GetLength(page) == StatusPageLayout.Length)
+            {
+                using StatusPage status = StatusPage.Adopt(page);
+                status.SetLink(false);
+                status.SetState(BindingState.Revoked);
+            }
+        }
+        catch (LinuxException e)
+        {
+            logger.LogWarning("Binding {Binding}: its holder is not told: {Fault}", id, e.Message);
+        }
     }
 
     /// <summary>An earlier daemon may have configured ports for bindings that are not there.</summary>

@@ -20,12 +20,15 @@ internal sealed class BindingService(
     PolicyStore policy,
     BindingBuilder builder,
     LinkSupervisor links,
+    HolderBell bell,
     IDescriptorStore store,
     ReadinessLoop loop,
     TimeProvider time,
     ILogger<BindingService> logger)
 {
-    private readonly Func<HostAddresses> _readHost = HostAddresses.Read;
+    private const int MaxFilterRules = 64; // As many as the software device takes; they fit the binding's record.
+
+    private volatile bool _lettingGo;
 
     /// <summary>Binds a virtual function for a process. The binding counts as made once <see cref="Confirm"/> says that its grant was sent.</summary>
     /// <exception cref="ArrakisException">Refused, or failed; nothing is left of it.</exception>
@@ -33,7 +36,12 @@ internal sealed class BindingService(
     {
         long start = Stopwatch.GetTimestamp();
         QueueMemoryPlan plan = QueueMemoryPlan.For(request);
-        Reservation reservation = ledger.Reserve(policy.Current, peer, request, plan, _readHost(), (device, decision) => LogDecision(peer, device, decision));
+        if (request.Filter.Count > MaxFilterRules)
+        {
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"A filter of {request.Filter.Count} rules is too long.", $"Give at most {MaxFilterRules}.");
+        }
+
+        Reservation reservation = ledger.Reserve(policy.Current, peer, request, plan, HostAddresses.Read(), (device, decision) => LogDecision(peer, device, decision));
         Binding binding;
         try
         {
@@ -45,19 +53,28 @@ internal sealed class BindingService(
             throw;
         }
 
+        var making = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        binding.Making = making.Task;
         ledger.Add(binding);
         try
         {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation, binding.Ending.Token);
+
             // The record is kept before the first step that anyone else can see, so that a killed daemon's successor undoes it.
             await store.PutAsync(binding.StoredDescriptors).ConfigureAwait(false);
-            _ = await links.EstablishAsync(binding, keepCounters: false, cancellation).ConfigureAwait(false);
-            binding.Status!.SetState(BindingState.Active);
-            Watch(binding);
+            _ = await links.EstablishAsync(binding, keepCounters: false, limit.Token).ConfigureAwait(false);
             Offer(binding);
+            making.SetResult();
         }
         catch (Exception e)
         {
+            making.SetResult();
             await EndAsync(binding, BindingState.Revoked, $"the bind failed: {e.Message}").ConfigureAwait(false);
+            if (e is OperationCanceledException && !cancellation.IsCancellationRequested)
+            {
+                throw EndedInTheMaking(binding.Id, e);
+            }
+
             throw;
         }
 
@@ -81,11 +98,18 @@ internal sealed class BindingService(
         }
     }
 
-    private static void Offer(Binding binding)
+    private void Offer(Binding binding)
     {
         lock (binding.Lock)
         {
-            binding.Phase = binding.Phase == BindingPhase.Allocating ? BindingPhase.Offered : binding.Phase;
+            if (binding.Phase != BindingPhase.Allocating)
+            {
+                throw EndedInTheMaking(binding.Id, null);
+            }
+
+            binding.Status!.SetState(BindingState.Active);
+            Watch(binding);
+            binding.Phase = BindingPhase.Offered;
         }
     }
 
@@ -146,17 +170,33 @@ internal sealed class BindingService(
     {
         lock (binding.Lock)
         {
-            return binding.EndTask ??= Task.Run(() => TakeDownAsync(binding, state, why));
+            if (binding.EndTask is null)
+            {
+                binding.Phase = BindingPhase.Ending;
+                try
+                {
+                    binding.Save(record => record with { State = RecordState.Ending, EndState = state });
+                }
+                catch (Exception e) when (e is LinuxException or IOException or ObjectDisposedException)
+                {
+                    logger.LogError("Binding {Binding}: its record is not written: {Fault}", binding.Id, e.Message);
+                }
+
+                binding.EndTask = Task.Run(() => TakeDownAsync(binding, state, why));
+            }
+
+            return binding.EndTask;
         }
     }
 
     /// <summary>Stops watching without ending anything: the daemon stops and the bindings go on.</summary>
     internal async Task LetGoAsync()
     {
+        _lettingGo = true; // Deadlines of bindings that are asked back go on in the next daemon.
         foreach (Binding binding in ledger.All())
         {
             await binding.Ending.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(binding.HolderWatch, binding.LinkWatch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(binding.HolderWatch, binding.LinkWatch, binding.EndTask ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -173,9 +213,9 @@ internal sealed class BindingService(
             binding.Save(record => record with { State = RecordState.RevocationRequested, DeadlineNanoseconds = at });
             binding.Phase = BindingPhase.RevocationRequested;
             binding.Status!.RequestBack(ResourceKind.VirtualFunction, 1, at);
+            bell.Ring(binding);
         }
 
-        binding.Event!.Signal();
         logger.LogInformation("Binding {Binding}: asked back within {Deadline} ms.", binding.Id, deadline.TotalMilliseconds);
     }
 
@@ -188,31 +228,53 @@ internal sealed class BindingService(
             await Task.Delay(TimeSpan.FromMicroseconds(left / 1000.0), time, binding.Ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
+        if (_lettingGo)
+        {
+            return;
+        }
+
         await EndAsync(binding, BindingState.Aborted, "not given back by the deadline").ConfigureAwait(false);
     }
 
     private void Watch(Binding binding)
     {
         binding.HolderWatch = Task.Run(() => WatchHolderAsync(binding));
-        binding.LinkWatch = Task.Run(() => links.KeepAsync(binding, binding.Ending.Token));
+        binding.LinkWatch = Task.Run(() => WatchLinkAsync(binding));
+    }
+
+    private async Task WatchLinkAsync(Binding binding)
+    {
+        try
+        {
+            await links.KeepAsync(binding, binding.Ending.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            logger.LogError(e, "Binding {Binding}: its link is not watched any more.", binding.Id);
+        }
     }
 
     private async Task WatchHolderAsync(Binding binding)
     {
-        await loop.WaitAsync(binding.Holder!.Descriptor, Readiness.Read, binding.Ending.Token).ConfigureAwait(false);
+        try
+        {
+            await loop.WaitAsync(binding.Holder!.Descriptor, Readiness.Read, binding.Ending.Token).ConfigureAwait(false);
+        }
+        catch (LinuxException e)
+        {
+            // Nobody would ever reclaim it.
+            _ = EndAsync(binding, BindingState.Revoked, $"its holder cannot be watched: {e.Message}");
+            return;
+        }
+
         _ = EndAsync(binding, BindingState.Released, $"process {binding.Record.ProcessId} has ended");
     }
 
     private async Task TakeDownAsync(Binding binding, BindingState state, string why)
     {
         long start = Stopwatch.GetTimestamp();
-        lock (binding.Lock)
-        {
-            binding.Phase = BindingPhase.Ending;
-            binding.Save(record => record with { State = RecordState.Ending, EndState = state });
-        }
-
         await binding.Ending.CancelAsync().ConfigureAwait(false);
+        await binding.Making.ConfigureAwait(false);
         await Task.WhenAll(binding.HolderWatch, binding.LinkWatch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await StepAsync(binding, "stopping its rings", () => links.StopAsync(binding)).ConfigureAwait(false);
         await StepAsync(binding, "telling its holder", () => Tell(binding, state)).ConfigureAwait(false);
@@ -245,7 +307,7 @@ internal sealed class BindingService(
             binding.Status?.Repossess(binding.Repossession(time.GetNanoseconds()), state);
         }
 
-        binding.Event?.Signal();
+        bell.Ring(binding);
         return Task.CompletedTask;
     }
 
@@ -261,7 +323,7 @@ internal sealed class BindingService(
         {
             await step().ConfigureAwait(false);
         }
-        catch (Exception e) when (e is ArrakisException or LinuxException or IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
             // The others are done all the same: what one device or store does not do must not keep the rest.
             logger.LogError("Binding {Binding}: {Step} failed: {Fault}", binding.Id, what, e.Message);
@@ -282,6 +344,9 @@ internal sealed class BindingService(
 
     private Binding Require(ulong bindingId) =>
         ledger.Find(bindingId) is { Phase: not BindingPhase.Allocating } binding ? binding : throw Unknown(bindingId, "any more, if there ever was");
+
+    private static ArrakisException EndedInTheMaking(ulong bindingId, Exception? inner) =>
+        new(ErrorCode.BindingRevoked, $"Binding {bindingId} was ended while it was made.", "Bind again.", inner);
 
     private static ArrakisException Unknown(ulong bindingId, string qualifier) =>
         new(ErrorCode.UnknownBinding, $"There is no binding {bindingId} {qualifier}.", "List the bindings (arrakisctl bindings).");

@@ -1,5 +1,4 @@
-using System.Net.NetworkInformation;
-using System.Net.Sockets;
+using Arrakis.Native.Net;
 using Arrakis.Wire;
 
 namespace Arrakis.ControlPlane.Bindings;
@@ -17,20 +16,15 @@ internal sealed record HostAddresses(IReadOnlyDictionary<Ipv4Address, string> Ip
     {
         Dictionary<Ipv4Address, string> ip = [];
         Dictionary<MacAddress, string> mac = [];
-        foreach (NetworkInterface host in NetworkInterface.GetAllNetworkInterfaces())
+        foreach (InterfaceAddress address in InterfaceAddresses.Read())
         {
-            byte[] octets = host.GetPhysicalAddress().GetAddressBytes();
-            if (octets.Length == MacAddress.Length)
+            if (address.IsHardware)
             {
-                mac[MacAddress.Read(octets)] = host.Name;
+                mac[MacAddress.Read(address.Octets)] = address.Name;
             }
-
-            foreach (UnicastIPAddressInformation address in host.GetIPProperties().UnicastAddresses)
+            else
             {
-                if (address.Address.AddressFamily == AddressFamily.InterNetwork)
-                {
-                    ip[Ipv4Address.From(address.Address)] = host.Name;
-                }
+                ip[Ipv4Address.Read(address.Octets)] = address.Name;
             }
         }
 

@@ -19,6 +19,7 @@ internal sealed record Reservation(
 internal sealed class Ledger(TimeProvider time, Random random)
 {
     private const int MacTries = 1000;
+    private const long MaxBitsPerSecond = 1_000_000_000_000; // So that sums cannot overflow; no port is faster.
     private const ulong ChosenMacPrefix = 0x02_41_52_00_00_00; // Locally administered, unicast.
 
     private readonly Lock _lock = new();
@@ -32,11 +33,11 @@ internal sealed class Ledger(TimeProvider time, Random random)
     internal IReadOnlyList<INicDevice> Devices => _devices;
 
     /// <summary>Where ids and generations are remembered; what an earlier daemon wrote is taken over.</summary>
-    internal void Open(IReadOnlyList<INicDevice> devices, RecordFile record)
+    internal void Open(IReadOnlyList<INicDevice> devices, RecordFile? record)
     {
         lock (_lock)
         {
-            LedgerRecord? left = record.Read() is { } text ? LedgerRecord.TryDecode(text) : null;
+            LedgerRecord? left = record?.Read() is { } text ? LedgerRecord.TryDecode(text) : null;
             _devices.AddRange(devices);
             _record = record;
 
@@ -55,11 +56,21 @@ internal sealed class Ledger(TimeProvider time, Random random)
         }
     }
 
-    internal INicDevice FindDevice(string name) => _devices.Find(device => device.Options.Name == name)
-        ?? throw new ArrakisException(
+    /// <summary>Finds a device by its name.</summary>
+    /// <exception cref="ArrakisException">There is none; names those that the policy lets the peer see.</exception>
+    internal INicDevice FindDevice(string name, PolicyDocument policy, PeerIdentity peer)
+    {
+        if (_devices.Find(device => device.Options.Name == name) is { } found)
+        {
+            return found;
+        }
+
+        string[] seen = [.. _devices.Select(device => device.Options.Name).Where(known => PolicyEngine.MaySee(policy, peer, known))];
+        throw new ArrakisException(
             ErrorCode.UnknownDevice,
             $"There is no device '{name}'.",
-            _devices.Count == 0 ? "Configure devices in arrakisd.json." : $"Name one of {string.Join(", ", _devices.Select(device => device.Options.Name))}.");
+            seen.Length == 0 ? "The policy lets you see none; ask the administrator." : $"Name one of {string.Join(", ", seen)}.");
+    }
 
     /// <summary>Authorizes and reserves in one step.</summary>
     /// <param name="policy">The policy in force.</param>
@@ -74,7 +85,7 @@ internal sealed class Ledger(TimeProvider time, Random random)
     {
         lock (_lock)
         {
-            IEnumerable<INicDevice> candidates = request.Device is { } name ? [FindDevice(name)] : _devices;
+            IEnumerable<INicDevice> candidates = request.Device is { } name ? [FindDevice(name, policy, peer)] : _devices;
             ArrakisException? refusal = null;
             foreach (INicDevice device in candidates)
             {
@@ -199,8 +210,8 @@ internal sealed class Ledger(TimeProvider time, Random random)
         MacAddress mac = request.Mac is { } wantedMac ? CheckMac(wantedMac, host) : ChooseMac(rule, host);
         ulong id = ++_lastId;
         uint generation = ++_generations[name][function];
-        _claims[id] = new Claim(name, function, peer.UserId, mac, address.Address, plan.ChargedLength, rate?.BitsPerSecond ?? 0);
         _record?.Write(new LedgerRecord { LastBindingId = _lastId, Generations = _generations }.Encode());
+        _claims[id] = new Claim(name, function, peer.UserId, mac, address.Address, plan.ChargedLength, rate?.BitsPerSecond ?? 0);
         return new Reservation(device, function, id, generation, mac, address, rate, rule);
     }
 
@@ -234,9 +245,9 @@ internal sealed class Ledger(TimeProvider time, Random random)
 
     private RateSpecifier? ChooseRate(INicDevice device, PolicyRule rule, RateSpecifier? wanted, uint user)
     {
-        if (wanted is { BitsPerSecond: <= 0 } or { BurstBytes: < QueueMemoryPlan.BufferSize })
+        if (wanted is { BitsPerSecond: <= 0 or > MaxBitsPerSecond } or { BurstBytes: < QueueMemoryPlan.BufferSize })
         {
-            throw new ArrakisException(ErrorCode.InvalidRequest, $"A rate of {wanted.BitsPerSecond} bit/s with a burst of {wanted.BurstBytes} bytes cannot be.", $"Ask for a positive rate and a burst of at least {QueueMemoryPlan.BufferSize} bytes.");
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"A rate of {wanted.BitsPerSecond} bit/s with a burst of {wanted.BurstBytes} bytes cannot be.", $"Ask for a rate of 1 to {MaxBitsPerSecond} bit/s and a burst of at least {QueueMemoryPlan.BufferSize} bytes.");
         }
 
         string name = device.Options.Name;
@@ -335,9 +346,9 @@ internal sealed class Ledger(TimeProvider time, Random random)
 
     private MacAddress CheckMac(MacAddress wanted, HostAddresses host)
     {
-        if (!wanted.IsUnicast || (wanted.Value >> 41 & 1) == 0)
+        if (!wanted.IsUnicast)
         {
-            throw new ArrakisException(ErrorCode.InvalidRequest, $"{wanted} is not a locally administered unicast MAC address.", "Ask for one such as 02:00:00:00:00:01, or leave it out.");
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"{wanted} is not a unicast MAC address.", "Ask for one such as 02:00:00:00:00:01, or leave it out.");
         }
 
         return WhoHas(wanted, host) is { } owner

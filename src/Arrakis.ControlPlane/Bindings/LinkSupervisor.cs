@@ -13,7 +13,7 @@ namespace Arrakis.ControlPlane.Bindings;
 /// Makes the vhost-user session of a binding, and makes it again whenever the device has hung up. The device handles each
 /// ring strictly in order, so a new session goes on at the used index that the old one left in queue memory.
 /// </summary>
-internal sealed class LinkSupervisor(IDescriptorStore store, ReadinessLoop loop, TimeProvider time, ILogger<LinkSupervisor> logger)
+internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, ReadinessLoop loop, TimeProvider time, ILogger<LinkSupervisor> logger)
 {
     private static readonly TimeSpan s_messageTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromMilliseconds(500);
@@ -39,7 +39,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, ReadinessLoop loop,
             await store.PutAsync([new NamedDescriptor(StoreNames.OfBinding(binding.Id, "vhost"), frontEnd.Descriptor)]).ConfigureAwait(false);
             binding.FrontEnd = frontEnd;
             binding.Status!.SetLink(true);
-            binding.Event!.Signal();
+            bell.Ring(binding);
             return features;
         }
         catch (Exception e)
@@ -112,7 +112,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, ReadinessLoop loop,
     }
 
     /// <summary>Ends the session without asking: as after the device has hung up, or of a session that an earlier daemon left half made.</summary>
-    internal static void Drop(Binding binding)
+    internal void Drop(Binding binding)
     {
         if (binding.FrontEnd is { } session)
         {
@@ -122,7 +122,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, ReadinessLoop loop,
         }
 
         binding.Status?.SetLink(false);
-        binding.Event?.Signal();
+        bell.Ring(binding);
     }
 
     private static ushort ReadUsedIndex(Binding binding, SplitRingLayout ring)

@@ -17,10 +17,13 @@ internal sealed record QueueMemoryPlan(SplitRingLayout Receive, SplitRingLayout 
     private const int MaxBuffers = 1 << 20;
 
     /// <summary>Bytes that are charged: whole hugepages, which the memory has wherever there are enough.</summary>
-    internal long ChargedLength => RoundUp(BufferOffset + BufferLength, MemoryFile.HugePageSize);
+    internal long ChargedLength => Charge(Length);
 
     /// <summary>Bytes that are needed.</summary>
     internal long Length => BufferOffset + BufferLength;
+
+    /// <summary>What a length is charged as.</summary>
+    internal static long Charge(long length) => RoundUp(length, MemoryFile.HugePageSize);
 
     /// <summary>Plans for a request.</summary>
     /// <exception cref="ArrakisException">Its numbers make no sense.</exception>

@@ -13,6 +13,8 @@ internal sealed class ControlServer(
     : IAsyncDisposable
 {
     private const int Backlog = 4096;
+    private const int OutOfDescriptors = 24; // EMFILE
+    private const int OutOfDescriptorsInSystem = 23; // ENFILE
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_pauseWithoutDescriptors = TimeSpan.FromMilliseconds(100);
 
@@ -93,8 +95,9 @@ internal sealed class ControlServer(
                     await loop.WaitAsync(_listener.Descriptor, Readiness.Read, _stopping.Token).ConfigureAwait(false);
                 }
             }
-            catch (LinuxException e)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
+                // Whatever is wrong with one connection, the next is taken.
                 logger.LogError("No connection can be taken: {Fault}", e.Message);
                 await Task.Delay(s_pauseWithoutDescriptors, time, _stopping.Token).ConfigureAwait(false);
             }
@@ -103,18 +106,25 @@ internal sealed class ControlServer(
 
     private void Serve(UnixSocket socket, SessionServices services)
     {
-        PeerIdentity peer;
+        PeerIdentity? peer = null;
+        ControlSession session;
         try
         {
             peer = inspector.Inspect(socket);
+            session = new ControlSession(socket, peer, services, _stopping.Token);
         }
-        catch (LinuxException)
+        catch (LinuxException e)
         {
-            socket.Dispose(); // The process has ended since.
-            return;
+            peer?.Dispose();
+            socket.Dispose();
+            if (e.Errno is OutOfDescriptors or OutOfDescriptorsInSystem)
+            {
+                throw;
+            }
+
+            return; // The process has ended since.
         }
 
-        var session = new ControlSession(socket, peer, services, _stopping.Token);
         registry.Enter(session);
         Task serving = Task.Run(() => ServeAsync(session));
         lock (_lock)

@@ -258,8 +258,20 @@ internal sealed class ControlSession : IDisposable
 
     private async Task<bool> SendGrantAsync(ControlReply reply, Binding binding)
     {
-        using Descriptor status = binding.Status!.OpenReadOnlyCopy();
-        return await SendAsync(reply, BindingBuilder.GrantDescriptors(binding, status)).ConfigureAwait(false);
+        try
+        {
+            using Descriptor status = binding.Status!.OpenReadOnlyCopy();
+            return await SendAsync(reply, BindingBuilder.GrantDescriptors(binding, status)).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is LinuxException or ObjectDisposedException)
+        {
+            // Revoked meanwhile, or no descriptor left: a request has a reply all the same.
+            ArrakisException fault = binding.EndTask is null
+                ? new ArrakisException(ErrorCode.Internal, $"The grant of binding {binding.Id} cannot be sent: {e.Message}.", "Close descriptors that are not needed, and bind again.", e)
+                : new ArrakisException(ErrorCode.BindingRevoked, $"Binding {binding.Id} was ended before its grant was sent.", "Bind again.", e);
+            _ = await SendAsync(ToReply(reply.Id, fault)).ConfigureAwait(false);
+            return false;
+        }
     }
 
     private async Task<bool> SendAsync(ControlReply reply, params Descriptor[] descriptors)

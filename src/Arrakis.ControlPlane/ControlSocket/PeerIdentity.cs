@@ -10,13 +10,14 @@ internal sealed class PeerIdentity : IDisposable
 {
     private readonly IReadOnlyList<uint> _groups;
 
-    internal PeerIdentity(int processId, uint userId, uint groupId, IReadOnlyList<uint> groups, string executable, ProcessDescriptor process)
+    internal PeerIdentity(int processId, uint userId, uint groupId, IReadOnlyList<uint> groups, string executable, FileIdentity? executableFile, ProcessDescriptor process)
     {
         ProcessId = processId;
         UserId = userId;
         GroupId = groupId;
         _groups = groups;
         Executable = executable;
+        ExecutableFile = executableFile;
         Process = process;
     }
 
@@ -31,6 +32,9 @@ internal sealed class PeerIdentity : IDisposable
 
     /// <summary>Its program; empty where it cannot be read.</summary>
     internal string Executable { get; }
+
+    /// <summary>The file that its program is; null where it cannot be read.</summary>
+    internal FileIdentity? ExecutableFile { get; }
 
     /// <summary>The process itself.</summary>
     internal ProcessDescriptor Process { get; }
@@ -68,10 +72,11 @@ internal sealed class PeerInspector : IPeerInspector
         try
         {
             string executable = ReadExecutable(credentials.ProcessId);
+            FileIdentity? executableFile = FileIdentity.TryRead($"/proc/{credentials.ProcessId}/exe");
             IReadOnlyList<uint> groups = ReadGroups(credentials.ProcessId);
             return process.HasExited
                 ? throw new LinuxException($"looking at process {credentials.ProcessId}", NoSuchProcess)
-                : new PeerIdentity(credentials.ProcessId, credentials.UserId, credentials.GroupId, groups, executable, process);
+                : new PeerIdentity(credentials.ProcessId, credentials.UserId, credentials.GroupId, groups, executable, executableFile, process);
         }
         catch
         {

@@ -71,13 +71,29 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
     private async Task<TestResult> RunTestAsync(PeerIdentity peer, RunTestRequest test, CancellationToken cancellation)
     {
         RequireAdministrator(peer, $"runs a test on {test.Device}");
-        INicDevice device = ledger.FindDevice(test.Device);
+        INicDevice device = ledger.FindDevice(test.Device, policy.Current, peer);
+        CheckDurations(test.Plan);
         if (ledger.HasAddress(test.Plan.Source) || HostAddresses.Read().Ip.ContainsKey(test.Plan.Source))
         {
             throw new ArrakisException(ErrorCode.AddressTaken, $"The test's source address {test.Plan.Source} is in use.", "Name a free one.");
         }
 
         return await device.RunTestAsync(test.Plan, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>How long the daemon waits for the device follows from these; the rest of a plan is the device's to judge.</summary>
+    private static void CheckDurations(TestPlan plan)
+    {
+        foreach ((string name, int value) in new[]
+        {
+            ("warmupMilliseconds", plan.WarmupMilliseconds), ("durationMilliseconds", plan.DurationMilliseconds), ("lossTimeoutMilliseconds", plan.LossTimeoutMilliseconds),
+        })
+        {
+            if (value is < 0 or > MaxDeadlineMilliseconds)
+            {
+                throw new ArrakisException(ErrorCode.InvalidRequest, $"{name} of {value} cannot be.", $"Write 0 to {MaxDeadlineMilliseconds}.");
+            }
+        }
     }
 
     private async Task<IReadOnlyList<DeviceDescription>> DescribeDevicesAsync(PeerIdentity peer, CancellationToken cancellation)

@@ -65,9 +65,11 @@ internal static class DaemonHost
         _ = services.AddSingleton<DeviceFactory>();
         _ = services.AddSingleton<Ledger>();
         _ = services.AddSingleton<BindingBuilder>();
+        _ = services.AddSingleton<HolderBell>();
         _ = services.AddSingleton<LinkSupervisor>();
         _ = services.AddSingleton<BindingService>();
         _ = services.AddSingleton<BindingRecovery>();
+        _ = services.AddSingleton<StartupRehearsal>();
         _ = services.AddSingleton<IPeerInspector, PeerInspector>();
         _ = services.AddSingleton<RequestHandler>();
         _ = services.AddSingleton(provider => new SessionRegistry(

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Arrakis.Wire;
 using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Options;
 
@@ -9,6 +10,7 @@ namespace Arrakis.ControlPlane.Hosting;
 internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
 {
     private const int SocketPathCapacity = 107; // sockaddr_un
+    private const int MaxFunctions = 2048; // The ledger's record has room for their generations.
     private const int InterfaceNameCapacity = 15; // IFNAMSIZ
 
     /// <inheritdoc/>
@@ -28,6 +30,17 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         }
 
         CheckLimits(faults, options.Limits);
+        int functions = options.Devices.Sum(static device => device switch
+        {
+            SoftDeviceOptions soft => Math.Clamp(soft.Functions, 0, MaxFunctions),
+            VhostUserDeviceOptions external => external.Sockets.Count,
+            _ => 0,
+        });
+        if (functions > MaxFunctions)
+        {
+            faults.Add($"devices have {functions} virtual functions in all; a daemon takes at most {MaxFunctions}.");
+        }
+
         HashSet<string> names = [];
         HashSet<string> uplinks = [];
         for (int i = 0; i < options.Devices.Count; i++)
@@ -104,6 +117,14 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         if (device.RateBitsPerSecond is <= 0)
         {
             faults.Add($"{place}.rateBitsPerSecond is not positive; leave it out for no limit.");
+        }
+
+        foreach (Ipv4Prefix network in device.Networks)
+        {
+            if (network.PrefixLength < 8 || !network.Network.IsUnicast || !network.DirectedBroadcast.IsUnicast)
+            {
+                faults.Add($"{place}.networks: {network} is no network of hosts; write one such as 10.7.0.0/24, of a prefix length from 8.");
+            }
         }
 
         if (device.Gateway is { } gateway && device.Networks.Count > 0 && !device.Networks.Any(network => network.Contains(gateway)))

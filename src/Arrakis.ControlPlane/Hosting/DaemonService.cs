@@ -21,6 +21,7 @@ internal sealed class DaemonService(
     Ledger ledger,
     BindingService bindings,
     BindingRecovery recovery,
+    StartupRehearsal rehearsal,
     ControlServer server,
     ILogger<DaemonService> logger)
     : IHostedService, IAsyncDisposable
@@ -35,7 +36,20 @@ internal sealed class DaemonService(
         LockInstance();
         IReadOnlyDictionary<string, Descriptor> left = await store.TakeLeftAsync(cancellationToken).ConfigureAwait(false);
         logger.LogInformation("Descriptors are kept by: {Keeper}. {Count} were left by an earlier daemon.", store.Kind, left.Count);
-        LeftDescriptors sorted = LeftDescriptors.Sort(left);
+        try
+        {
+            await StartPartsAsync(LeftDescriptors.Sort(left), cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // No process stays for a daemon that does not run; what an earlier one left stays for the next.
+            await StopPartsAsync(keep: left.Count > 0).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task StartPartsAsync(LeftDescriptors sorted, CancellationToken cancellationToken)
+    {
         _devices.AddRange(options.Value.Devices.Select(factory.Create));
         RecordFile record;
         if (sorted.Ledger is { } kept)
@@ -52,6 +66,7 @@ internal sealed class DaemonService(
         await Task.WhenAll(_devices.Select(device => device.StartAsync(sorted.OfDevice(device.Options.Name), cancellationToken))).ConfigureAwait(false);
         await recovery.RunAsync(sorted.Bindings).ConfigureAwait(false);
         await ForgetDevicesAsync(sorted).ConfigureAwait(false);
+        await rehearsal.RunAsync(cancellationToken).ConfigureAwait(false);
         server.Start(environment.Descriptors.FirstOrDefault(static entry => !entry.Name.StartsWith(StoreNames.Prefix, StringComparison.Ordinal)).Descriptor);
     }
 
@@ -69,13 +84,7 @@ internal sealed class DaemonService(
             await Task.WhenAll(ledger.All().Select(binding => bindings.EndAsync(binding, BindingState.Revoked, "the daemon stops"))).ConfigureAwait(false);
         }
 
-        await Task.WhenAll(_devices.Select(device => device.StopAsync(keep))).ConfigureAwait(false);
-        if (!keep)
-        {
-            await store.RemoveAsync([StoreNames.Ledger]).ConfigureAwait(false);
-            await store.SayGoodbyeAsync().ConfigureAwait(false);
-        }
-
+        await StopPartsAsync(keep).ConfigureAwait(false);
         logger.LogInformation("Stopped; bindings and devices {What}.", keep ? "go on" : "have ended");
     }
 
@@ -91,6 +100,16 @@ internal sealed class DaemonService(
         if (_instance is not null)
         {
             await _instance.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task StopPartsAsync(bool keep)
+    {
+        await Task.WhenAll(_devices.Select(device => device.StopAsync(keep))).ConfigureAwait(false);
+        if (!keep)
+        {
+            await store.RemoveAsync([StoreNames.Ledger]).ConfigureAwait(false);
+            await store.SayGoodbyeAsync().ConfigureAwait(false);
         }
     }
 

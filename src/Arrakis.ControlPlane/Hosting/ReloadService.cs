@@ -7,6 +7,7 @@ namespace Arrakis.ControlPlane.Hosting;
 /// <summary>Reloads the policy on SIGHUP.</summary>
 internal sealed class ReloadService(PolicyStore policy, ServiceNotifier notifier, TimeProvider time) : IHostedService, IDisposable
 {
+    private readonly Lock _lock = new();
     private PosixSignalRegistration? _registration;
 
     /// <inheritdoc/>
@@ -33,9 +34,13 @@ internal sealed class ReloadService(PolicyStore policy, ServiceNotifier notifier
 
     private void Reload()
     {
-        // Type=notify-reload wants the time at which reloading began.
-        _ = notifier.Notify($"RELOADING=1\nMONOTONIC_USEC={time.GetNanoseconds() / 1000}");
-        _ = policy.TryReload();
-        _ = notifier.Notify("READY=1");
+        // One at a time: a file that was read first must not come into force last.
+        lock (_lock)
+        {
+            // Type=notify-reload wants the time at which reloading began.
+            _ = notifier.Notify($"RELOADING=1\nMONOTONIC_USEC={time.GetNanoseconds() / 1000}");
+            _ = policy.TryReload();
+            _ = notifier.Notify("READY=1");
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
@@ -10,6 +11,9 @@ internal sealed class ServiceNotifier
 {
     /// <summary>Names the manager's socket.</summary>
     internal const string SocketVariable = "NOTIFY_SOCKET";
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
 
     private readonly string? _path;
     private readonly ILogger<ServiceNotifier> _logger;
@@ -33,11 +37,20 @@ internal sealed class ServiceNotifier
 
         try
         {
+            // The manager's queue may be short (net.unix.max_dgram_qlen); a burst of descriptors waits for it.
             using UnixSocket socket = UnixSocket.Connect(_path, UnixSocketKind.Datagram);
-            if (socket.TrySend(Encoding.UTF8.GetBytes(state), descriptors) >= 0)
+            byte[] message = Encoding.UTF8.GetBytes(state);
+            long start = Stopwatch.GetTimestamp();
+            do
             {
-                return true;
+                if (socket.TrySend(message, descriptors) >= 0)
+                {
+                    return true;
+                }
+
+                Thread.Sleep(s_pause);
             }
+            while (Stopwatch.GetElapsedTime(start) < s_patience);
 
             _logger.LogWarning("The service manager's socket is full; not told: {State}", state);
         }

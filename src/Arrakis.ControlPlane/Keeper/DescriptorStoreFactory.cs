@@ -1,4 +1,5 @@
 using Arrakis.ControlPlane.Hosting;
+using Arrakis.Native;
 using Arrakis.Native.Events;
 using Microsoft.Extensions.Logging;
 
@@ -17,11 +18,25 @@ internal static class DescriptorStoreFactory
                 throw new ConfigurationException("keeper is \"systemd\", but NOTIFY_SOCKET is not set; start the daemon as a systemd service with FileDescriptorStoreMax=, or write \"auto\" or \"process\".");
             case KeeperKind.Systemd:
             case KeeperKind.Auto when notifier.IsPresent && environment.DescriptorStoreCapacity > 0: // systemd 254 and later say so.
-                return new SystemdDescriptorStore(
-                    notifier,
-                    environment.Descriptors.Where(static entry => entry.Name.StartsWith(StoreNames.Prefix, StringComparison.Ordinal)).ToDictionary(static entry => entry.Name, static entry => entry.Descriptor));
+                return new SystemdDescriptorStore(notifier, Left(environment));
             default:
                 return new KeeperDescriptorStore(Path.Combine(options.RuntimeDirectory, "keeper.sock"), loop, time, loggers.CreateLogger<KeeperDescriptorStore>());
         }
+    }
+
+    /// <summary>Of a name that is there several times, as after a removal that was lost, the last.</summary>
+    private static Dictionary<string, Descriptor> Left(ServiceEnvironment environment)
+    {
+        Dictionary<string, Descriptor> left = [];
+        foreach ((string name, Descriptor descriptor) in environment.Descriptors)
+        {
+            if (name.StartsWith(StoreNames.Prefix, StringComparison.Ordinal))
+            {
+                left.GetValueOrDefault(name)?.Dispose();
+                left[name] = descriptor;
+            }
+        }
+
+        return left;
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Arrakis.Native;
 using Arrakis.Native.Events;
+using Arrakis.Native.Processes;
 using Arrakis.Native.Sockets;
 using Microsoft.Extensions.Logging;
 
@@ -13,6 +14,7 @@ namespace Arrakis.ControlPlane.Keeper;
 /// </summary>
 internal sealed class KeeperDescriptorStore : IDescriptorStore
 {
+    private const int SigKill = 9;
     private static readonly TimeSpan s_startTimeout = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan s_replyTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_connectPause = TimeSpan.FromMilliseconds(10);
@@ -47,23 +49,7 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
         try
         {
             _keeper = TryConnect() ?? await StartAsync(cancellation).ConfigureAwait(false);
-            string after = "";
-            while (true)
-            {
-                (KeeperReply reply, IReadOnlyList<Descriptor> descriptors) = await AskAsync(_keeper, new KeeperRequest(KeeperOperation.List, [after]), [], cancellation).ConfigureAwait(false);
-                if (reply.Names.Count == 0 || reply.Names.Count != descriptors.Count)
-                {
-                    break;
-                }
-
-                for (int i = 0; i < reply.Names.Count; i++)
-                {
-                    left[reply.Names[i]] = descriptors[i];
-                    _copies[reply.Names[i]] = descriptors[i].Duplicate();
-                    after = reply.Names[i];
-                }
-            }
-
+            await ListAsync(_keeper, left, cancellation).ConfigureAwait(false);
             _watching = Task.Run(WatchAsync, CancellationToken.None);
             return left;
         }
@@ -143,6 +129,39 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
         _keeper = null;
     }
 
+    private async Task ListAsync(UnixSocket keeper, Dictionary<string, Descriptor> left, CancellationToken cancellation)
+    {
+        string after = "";
+        try
+        {
+            while (true)
+            {
+                (KeeperReply reply, IReadOnlyList<Descriptor> descriptors) = await AskAsync(keeper, new KeeperRequest(KeeperOperation.List, [after]), [], cancellation).ConfigureAwait(false);
+                if (reply.Names.Count == 0)
+                {
+                    return;
+                }
+
+                if (reply.Names.Count != descriptors.Count)
+                {
+                    throw new IOException($"{reply.Names.Count} descriptors were due, {descriptors.Count} came");
+                }
+
+                for (int i = 0; i < reply.Names.Count; i++)
+                {
+                    left[reply.Names[i]] = descriptors[i];
+                    _copies[reply.Names[i]] = descriptors[i].Duplicate();
+                    after = reply.Names[i];
+                }
+            }
+        }
+        catch (Exception e) when (e is LinuxException or IOException or JsonException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            // Without what it has, bindings would be lost silently; whether to give them up is the administrator's to say.
+            throw new IOException($"The keeper at {_path} (process {keeper.PeerCredentials.ProcessId}) does not hand out what it keeps: {e.Message}. End that process to start without it.", e);
+        }
+    }
+
     /// <summary>A keeper that does not answer is replaced by the watch; what it was told is in the copies that the next one gets.</summary>
     private async Task TellAsync(KeeperRequest request, Descriptor[] descriptors)
     {
@@ -184,16 +203,11 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
                 _keeper?.Dispose();
                 _keeper = null;
                 UnixSocket fresh = TryConnect() ?? await StartAsync(_stopping.Token).ConfigureAwait(false);
-                foreach (KeyValuePair<string, Descriptor>[] part in _copies.Chunk(UnixSocket.MaxDescriptors))
-                {
-                    _ = await AskAsync(
-                        fresh, new KeeperRequest(KeeperOperation.Put, [.. part.Select(static entry => entry.Key)]), [.. part.Select(static entry => entry.Value)], _stopping.Token).ConfigureAwait(false);
-                }
-
+                await FillAsync(fresh).ConfigureAwait(false);
                 _keeper = fresh;
                 _logger.LogInformation("The new keeper has {Count} descriptors.", _copies.Count);
             }
-            catch (Exception e) when (e is LinuxException or IOException or JsonException || (e is OperationCanceledException && !_stopping.IsCancellationRequested))
+            catch (Exception e) when (e is System.ComponentModel.Win32Exception or IOException or JsonException or InvalidOperationException || (e is OperationCanceledException && !_stopping.IsCancellationRequested))
             {
                 _logger.LogError("No keeper could be started: {Fault}", e.Message);
                 await Task.Delay(s_restartPause, _time, _stopping.Token).ConfigureAwait(false);
@@ -202,6 +216,32 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
             {
                 _ = _turn.Release();
             }
+        }
+    }
+
+    /// <summary>Gives a keeper everything. One that does not take it is ended: it would be found again at the next try.</summary>
+    private async Task FillAsync(UnixSocket fresh)
+    {
+        try
+        {
+            foreach (KeyValuePair<string, Descriptor>[] part in _copies.Chunk(UnixSocket.MaxDescriptors))
+            {
+                _ = await AskAsync(
+                    fresh, new KeeperRequest(KeeperOperation.Put, [.. part.Select(static entry => entry.Key)]), [.. part.Select(static entry => entry.Value)], _stopping.Token).ConfigureAwait(false);
+            }
+        }
+        catch
+        {
+            using (fresh)
+            {
+                if (!_stopping.IsCancellationRequested)
+                {
+                    using ProcessDescriptor mute = fresh.OpenPeerProcess();
+                    _ = mute.Signal(SigKill);
+                }
+            }
+
+            throw;
         }
     }
 

@@ -13,6 +13,7 @@ namespace Arrakis.ControlPlane.Keeper;
 internal static class KeeperProcess
 {
     private const int Backlog = 16;
+    private const int MaxNameLength = 255; // As systemd's.
 
     /// <summary>Runs to the keeper's end.</summary>
     internal static async Task<int> RunAsync(string path, CancellationToken cancellation)
@@ -103,12 +104,12 @@ internal static class KeeperProcess
         {
             request = message.Truncated || message.DescriptorsTruncated ? null : JsonSerializer.Deserialize(buffer.AsSpan(0, message.Length), KeeperJson.Default.KeeperRequest);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException or ArgumentException)
         {
             request = null;
         }
 
-        if (request is null || message.Descriptors.Count != (request.Operation == KeeperOperation.Put ? request.Names.Count : 0))
+        if (request is null || !request.Names.All(IsName) || message.Descriptors.Count != (request.Operation == KeeperOperation.Put ? request.Names.Count : 0))
         {
             message.CloseDescriptors();
             return (new KeeperReply([], "The message cannot be read."), []);
@@ -138,10 +139,15 @@ internal static class KeeperProcess
             case KeeperOperation.Goodbye:
                 goodbye = true;
                 break;
+            default:
+                return (new KeeperReply([], $"There is no operation {request.Operation}."), []);
         }
 
         return (new KeeperReply([]), []);
     }
+
+    // Deserialized, a name may be null whatever its type says. The bound keeps a page of names within one message.
+    private static bool IsName(string? name) => name is { Length: <= MaxNameLength };
 
     private static void Forget(SortedDictionary<string, Descriptor> kept, string name)
     {

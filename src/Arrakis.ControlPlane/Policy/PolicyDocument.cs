@@ -46,7 +46,7 @@ internal sealed record PolicyRule : IJsonOnDeserialized
     /// <summary>Matches by group name in /etc/group, supplementary groups included.</summary>
     public string? Group { get; set; }
 
-    /// <summary>Matches by the program's path.</summary>
+    /// <summary>Matches by the program: the file that this path leads to, as the daemon sees it.</summary>
     public string? Executable { get; set; }
 
     /// <summary>Devices by name; "*" is all.</summary>
@@ -64,7 +64,7 @@ internal sealed record PolicyRule : IJsonOnDeserialized
     /// <summary>Total sending rate; null is no limit.</summary>
     public long? RateBitsPerSecond { get; set; }
 
-    /// <summary>Burst of a rate that the request leaves open.</summary>
+    /// <summary>Burst of a rate that the request leaves open; where the rate is limited, also the largest that may be asked for.</summary>
     public int BurstBytes { get; set; } = 64 * 1024;
 
     /// <summary>Hardware addresses that may be asked for.</summary>

@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.ControlPlane.ControlSocket;
+using Arrakis.Native;
 
 namespace Arrakis.ControlPlane.Policy;
 
@@ -13,7 +14,7 @@ internal static class PolicyEngine
             && IsOrAbsent(rule.User, user => UserDirectory.FindUser(user) == peer.UserId)
             && IsOrAbsent(rule.Gid, peer.IsInGroup)
             && IsOrAbsent(rule.Group, group => UserDirectory.FindGroup(group) is { } gid && peer.IsInGroup(gid))
-            && IsOrAbsent(rule.Executable, executable => executable == peer.Executable));
+            && IsOrAbsent(rule.Executable, executable => IsProgram(executable, peer)));
 
     /// <summary>Whether a process may administer; the rule's name, or null.</summary>
     internal static string? FindAdministratorRule(PolicyDocument policy, PeerIdentity peer) =>
@@ -53,6 +54,10 @@ internal static class PolicyEngine
             "Ask the administrator for a rule in the policy file."));
     }
 
+    /// <summary>Whether it is the very file: a path alone proves nothing, as a user can mount another file there in a mount namespace.</summary>
+    private static bool IsProgram(string executable, PeerIdentity peer) =>
+        peer.ExecutableFile is { } file && FileIdentity.TryRead(executable) == file;
+
     private static bool NamesDevice(PolicyRule rule, string device) => rule.Devices.Contains("*") || rule.Devices.Contains(device);
 
     private static ArrakisException? Judge(PolicyRule rule, PolicyQuestion question, UserUsage usage)
@@ -84,6 +89,11 @@ internal static class PolicyEngine
             {
                 return Refuse(rule, ErrorCode.RateExhausted, $"allows {limit} bit/s, of which {Math.Max(left, 0)} are left", "Ask for a lower rate, or release a binding.");
             }
+        }
+
+        if (rule.RateBitsPerSecond is not null && question.Rate?.BurstBytes > rule.BurstBytes)
+        {
+            return Refuse(rule, ErrorCode.RateExhausted, $"allows bursts of {rule.BurstBytes} bytes, not {question.Rate.BurstBytes}", "Ask for a smaller burst.");
         }
 
         if (question.Mac is { } mac && !rule.Macs.Allows(mac))

@@ -16,6 +16,14 @@ internal sealed class PolicyStore
         _logger = logger;
     }
 
+    /// <summary>A policy that is in no file.</summary>
+    internal PolicyStore(PolicyDocument fixedPolicy)
+    {
+        _path = "";
+        _logger = Microsoft.Extensions.Logging.Abstractions.NullLogger<PolicyStore>.Instance;
+        _current = fixedPolicy;
+    }
+
     /// <summary>The policy in force.</summary>
     internal PolicyDocument Current => _current;
 

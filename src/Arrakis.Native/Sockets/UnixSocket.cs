@@ -143,6 +143,31 @@ public sealed unsafe class UnixSocket : IDisposable
     public int TrySend(ReadOnlySpan<byte> data, params ReadOnlySpan<Descriptor> descriptors)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(descriptors.Length, MaxDescriptors);
+
+        // Disposed meanwhile by another thread, a number could become another file's, and that file would be sent.
+        int held = 0;
+        try
+        {
+            while (held < descriptors.Length)
+            {
+                bool added = false;
+                descriptors[held].DangerousAddRef(ref added);
+                held++;
+            }
+
+            return TrySendHeld(data, descriptors);
+        }
+        finally
+        {
+            while (held > 0)
+            {
+                descriptors[--held].DangerousRelease();
+            }
+        }
+    }
+
+    private int TrySendHeld(ReadOnlySpan<byte> data, ReadOnlySpan<Descriptor> descriptors)
+    {
         int controlLength = ControlLength(descriptors.Length);
         byte* control = stackalloc byte[ControlLength(MaxDescriptors)];
         new Span<byte>(control, ControlLength(MaxDescriptors)).Clear();
@@ -161,12 +186,11 @@ public sealed unsafe class UnixSocket : IDisposable
                 int* numbers = (int*)(control + sizeof(cmsghdr));
                 for (int i = 0; i < descriptors.Length; i++)
                 {
-                    numbers[i] = descriptors[i].Number;
+                    numbers[i] = (int)descriptors[i].DangerousGetHandle();
                 }
             }
 
             long sent = LibC.sendmsg(Descriptor.Number, &message, SendFlags);
-            KeepAlive(descriptors);
             if (sent < 0 && (LibC.errno == LibC.EAGAIN || LibC.errno == LibC.EINTR))
             {
                 return -1;
@@ -212,15 +236,6 @@ public sealed unsafe class UnixSocket : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Descriptor.Dispose();
-
-    // Without this, a descriptor that the caller needs no more could be finalized, and so closed, before it is sent.
-    private static void KeepAlive(ReadOnlySpan<Descriptor> descriptors)
-    {
-        foreach (Descriptor descriptor in descriptors)
-        {
-            GC.KeepAlive(descriptor);
-        }
-    }
 
     private static UnixSocket Create(UnixSocketKind kind)
     {

@@ -246,7 +246,7 @@ internal sealed class SoftDevice : INicDevice
                 {
                     await RunOnceAsync(program, first, _stopping.Token).ConfigureAwait(false);
                 }
-                catch (Exception e) when (e is ArrakisException or LinuxException or IOException or InvalidOperationException or System.ComponentModel.Win32Exception)
+                catch (Exception e) when (e is ArrakisException or IOException or UnauthorizedAccessException or InvalidOperationException or System.ComponentModel.Win32Exception)
                 {
                     _logger.LogError("Device {Device}: {Fault}", _options.Name, e.Message);
                 }
@@ -364,7 +364,17 @@ internal sealed class SoftDevice : INicDevice
             return null;
         }
 
-        ProcessDescriptor process = channel.Socket.OpenPeerProcess();
+        ProcessDescriptor process;
+        try
+        {
+            process = channel.Socket.OpenPeerProcess();
+        }
+        catch (LinuxException)
+        {
+            await channel.DisposeAsync().ConfigureAwait(false);
+            return null; // It has ended in between.
+        }
+
         int processId = channel.Socket.PeerCredentials.ProcessId;
         bool same = File.Exists(ArgumentsPath) && await File.ReadAllTextAsync(ArgumentsPath, _stopping.Token).ConfigureAwait(false) == fingerprint;
         if (!same)
