@@ -24,6 +24,7 @@ public sealed class DeviceDeathTests
         for (uint deaths = 1; deaths <= 2; deaths++)
         {
             DeviceDescription before = Assert.Single(await client.ListDevicesAsync(TestContext.Current.CancellationToken));
+            await Load.GreetAsync(daemon, bound[0]);
             long sent = await Load.SentAsync(daemon);
             Task<TestResult> run = Load.RunAsync(daemon, Load.Plan(bound[0], long.MaxValue));
             await Load.UntilSentAsync(daemon, sent, 10_000);

@@ -30,6 +30,7 @@ public sealed class RevocationTests
         await using (AppProcess flood = AppProcess.Start(new FloodOrder(daemon.ControlSocket, taken.Address, Load.Port)))
         {
             _ = await flood.ExpectAsync<BoundReport>();
+            await Load.GreetAsync(daemon, kept);
             await daemon.UntilAsync(async () => await ReceivedAsync(app) > 10_000, "a binding under load", TestContext.Current.CancellationToken);
             int free = HugePages.Free;
             long sent = await Load.SentAsync(daemon);

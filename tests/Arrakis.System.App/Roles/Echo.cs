@@ -20,7 +20,7 @@ internal static class Echo
                 OnRevocationRequested = order.WhenAskedBack == WhenAskedBack.Nothing ? null : (request, asked) => OnAskedBackAsync(request, asked, order.WhenAskedBack),
             });
             bindings.Add(nic);
-            Serve(nic, order);
+            await ServeAsync(nic, order);
             Talk.Say(Bound(nic));
         }
 
@@ -56,17 +56,18 @@ internal static class Echo
         }
     }
 
-    private static void Serve(NicBinding nic, EchoOrder order)
+    /// <summary>Completes when datagrams are answered.</summary>
+    private static Task ServeAsync(NicBinding nic, EchoOrder order)
     {
         if (order.Api == ServerApi.Native)
         {
             _ = Talk.Start($"echo {nic.Grant.BindingId}", () => ServePackets(nic, order.Port));
+            return Task.CompletedTask;
         }
-        else
-        {
-            Reactor reactor = Reactor.Start(nic);
-            _ = reactor.RunAsync(() => ServeSocketAsync(nic, order.Port));
-        }
+
+        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = Reactor.Start(nic).RunAsync(() => ServeSocketAsync(nic, order.Port, ready));
+        return ready.Task;
     }
 
     private static void ServePackets(NicBinding nic, ushort port)
@@ -94,11 +95,12 @@ internal static class Echo
         }
     }
 
-    private static async Task ServeSocketAsync(NicBinding nic, ushort port)
+    private static async Task ServeSocketAsync(NicBinding nic, ushort port, TaskCompletionSource ready)
     {
         try
         {
             using var socket = new UdpSocket(port);
+            ready.SetResult();
             byte[] buffer = new byte[2048];
             while (true)
             {

@@ -40,13 +40,13 @@ internal static class FilteredEcho
         if (order.Api == ServerApi.Native)
         {
             _ = Talk.Start("echo", () => nic.Poll(new PollOptions { Core = order.Core, Idle = IdlePolicy.Spin }, (received, transmit) => Answer(received, transmit, order.Port)));
+            Talk.Say(Echo.Bound(nic));
         }
         else
         {
-            _ = Reactor.Start(nic, order.Core, IdlePolicy.Spin).RunAsync(() => AnswerAsync(order.Port));
+            _ = Reactor.Start(nic, order.Core, IdlePolicy.Spin).RunAsync(() => AnswerAsync(nic, order.Port));
         }
 
-        Talk.Say(Echo.Bound(nic));
         while (Talk.NextCommand() is { } command)
         {
             Obey(command, nic);
@@ -122,9 +122,10 @@ internal static class FilteredEcho
         }
     }
 
-    private static async Task AnswerAsync(ushort port)
+    private static async Task AnswerAsync(NicBinding nic, ushort port)
     {
         using var socket = new UdpSocket(port);
+        Talk.Say(Echo.Bound(nic)); // Not before: without a socket there is no answer.
         byte[] buffer = new byte[2048];
         while (true)
         {

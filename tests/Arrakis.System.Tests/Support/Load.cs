@@ -32,9 +32,16 @@ internal static class Load
     public static Task<TestResult> RunAsync(DaemonProcess daemon, TestPlan plan) =>
         HardwareTester.RunAsync(daemon.ManagementSocket, plan, TestContext.Current.CancellationToken);
 
+    /// <summary>Exchanges one datagram: as any host, a binding keeps only a few while it asks for its peer's hardware address.</summary>
+    public static async Task GreetAsync(DaemonProcess daemon, BoundReport bound) =>
+        AllAnswered(await RunAsync(daemon, Plan(bound, 1, inFlight: 1)), 1);
+
     /// <summary>Sends so many requests to a binding, all of which must be answered rightly.</summary>
-    public static async Task EchoesAsync(DaemonProcess daemon, BoundReport bound, long requests) =>
+    public static async Task EchoesAsync(DaemonProcess daemon, BoundReport bound, long requests)
+    {
+        await GreetAsync(daemon, bound);
         AllAnswered(await RunAsync(daemon, Plan(bound, requests)), requests);
+    }
 
     /// <summary>Waits until the tester has sent so many more requests than it had.</summary>
     public static Task UntilSentAsync(DaemonProcess daemon, long before, long more) => daemon.UntilAsync(
