@@ -19,6 +19,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_firstBackoff = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan s_longestBackoff = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_stableAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>Configures the port and makes the session; the link is up at its end.</summary>
     /// <exception cref="ArrakisException">The device is not there or misbehaves; nothing of it is left.</exception>
@@ -55,17 +56,28 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
     /// <summary>Keeps the link up until the binding ends. Ends itself only when the holder has made that impossible.</summary>
     internal async Task KeepAsync(Binding binding, CancellationToken cancellation)
     {
+        TimeSpan backoff = s_firstBackoff;
         while (true)
         {
             int restarts = binding.Device.Restarts;
             if (binding.FrontEnd is { } session)
             {
+                long start = time.GetTimestamp();
                 await session.WaitForEndAsync(cancellation).ConfigureAwait(false);
                 Drop(binding);
                 logger.LogWarning("Binding {Binding}: device {Device} has hung up on virtual function {Function}; the link is down.", binding.Id, binding.Device.Options.Name, binding.Function);
+                if (time.GetElapsedTime(start) > s_stableAfter)
+                {
+                    backoff = s_firstBackoff;
+                }
+                else
+                {
+                    // A holder that breaks its rings as soon as they run must not keep the daemon and the device busy.
+                    await Task.Delay(backoff, time, cancellation).ConfigureAwait(false);
+                    backoff = Longer(backoff);
+                }
             }
 
-            TimeSpan backoff = s_firstBackoff;
             while (binding.FrontEnd is null)
             {
                 try
@@ -83,11 +95,13 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
                 {
                     logger.LogWarning("Binding {Binding}: the link stays down: {Fault}", binding.Id, e.Message);
                     await Task.Delay(backoff, time, cancellation).ConfigureAwait(false);
-                    backoff = backoff * 2 < s_longestBackoff ? backoff * 2 : s_longestBackoff;
+                    backoff = Longer(backoff);
                 }
             }
         }
     }
+
+    private static TimeSpan Longer(TimeSpan backoff) => backoff * 2 < s_longestBackoff ? backoff * 2 : s_longestBackoff;
 
     /// <summary>Stops the rings, if the device answers in time, and ends the session.</summary>
     internal async Task StopAsync(Binding binding)

@@ -34,6 +34,9 @@ internal sealed unsafe class StatusPageReader : IDisposable
     /// <summary>Whether the link is up.</summary>
     public bool LinkUp => (uint)Link != 0;
 
+    /// <summary>How often the link has gone down.</summary>
+    public uint LinkEpoch => (uint)(Link >> 32);
+
     /// <summary>What is asked back; valid while <see cref="State"/> is <see cref="BindingState.RevocationRequested"/>.</summary>
     public RevocationRequest Request => new(
         (ResourceKind)Volatile.Read(ref *(uint*)(_page + StatusPageLayout.RequestedKind)),

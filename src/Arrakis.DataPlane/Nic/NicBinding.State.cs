@@ -44,6 +44,18 @@ public sealed partial class NicBinding
         }
     }
 
+    /// <summary>How often the link has gone down: who sees the same number twice has not missed a loss in between.</summary>
+    public uint LinkEpoch
+    {
+        get
+        {
+            lock (_closeLock)
+            {
+                return _closeStarted ? 0 : _status.LinkEpoch;
+            }
+        }
+    }
+
     /// <summary>Throws where the control plane has taken the binding.</summary>
     /// <exception cref="BindingRevokedException">It has.</exception>
     public void ThrowIfRevoked()

@@ -41,6 +41,9 @@ public sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>The control socket.</summary>
     public string ControlSocket => Path.Combine(Folder, SocketName);
 
+    /// <summary>The management socket of the software device.</summary>
+    public string ManagementSocket => Path.Combine(Folder, DaemonSetup.Device, "manage.sock");
+
     /// <summary>Number of the daemon's process.</summary>
     public int ProcessId => _process!.Id;
 

@@ -11,6 +11,8 @@ public static class Programs
 
     public static string UdpPing => Find("UdpPing", "UdpPing");
 
+    public static string SystemApp => Find("Arrakis.System.App", "Arrakis.System.App");
+
     /// <summary>A program of the same build: .../bin/PROJECT/CONFIGURATION/PROGRAM.</summary>
     private static string Find(string project, string program)
     {

@@ -7,7 +7,12 @@ public static class Command
 {
     /// <summary>Runs it to its end, also when cancelled meanwhile: half a change of the machine could not be undone.</summary>
     /// <exception cref="InvalidOperationException">It failed; the message has what it wrote to standard error.</exception>
-    public static async Task RunAsync(string program, IReadOnlyList<string> arguments, CancellationToken cancellation)
+    public static Task RunAsync(string program, IReadOnlyList<string> arguments, CancellationToken cancellation) =>
+        ReadAsync(program, arguments, cancellation);
+
+    /// <summary>As <see cref="RunAsync"/>; returns what it wrote to standard output.</summary>
+    /// <exception cref="InvalidOperationException">It failed; the message has what it wrote to standard error.</exception>
+    public static async Task<string> ReadAsync(string program, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
 
@@ -20,11 +25,13 @@ public static class Command
         using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
         Task<string> output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         string errors = await process.StandardError.ReadToEndAsync(CancellationToken.None);
-        _ = await output;
+        string text = await output;
         await process.WaitForExitAsync(CancellationToken.None);
         if (process.ExitCode != 0)
         {
-            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)}: {errors.Trim()}");
+            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)}: {errors.Trim()}{text.Trim()}");
         }
+
+        return text;
     }
 }

@@ -13,7 +13,10 @@ public sealed class ChildProcess : IAsyncDisposable
     private const int TerminateSignal = 15;
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan OutputGrace = TimeSpan.FromSeconds(1);
+
     private readonly Process _process;
+    private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly StringBuilder _errors = new();
     private readonly ChildEnding _ending;
     private bool _disposed;
@@ -72,9 +75,11 @@ public sealed class ChildProcess : IAsyncDisposable
             start.Environment[variable] = value;
         }
 
-        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} did not start.");
+        var process = new Process { StartInfo = start, EnableRaisingEvents = true };
         var child = new ChildProcess(name, process, ending);
+        process.Exited += (_, _) => child._exited.TrySetResult();
         process.ErrorDataReceived += child.OnError;
+        _ = process.Start();
         process.BeginErrorReadLine();
         return child;
     }
@@ -90,25 +95,32 @@ public sealed class ChildProcess : IAsyncDisposable
             return line;
         }
 
-        await _process.WaitForExitAsync(cancellation);
+        await ExitWithOutputAsync(cancellation);
         throw new InvalidOperationException($"{Name} ended with code {_process.ExitCode}: {Errors}");
+    }
+
+    /// <summary>Writes a line to its standard input.</summary>
+    public async Task WriteLineAsync(string line, CancellationToken cancellation)
+    {
+        await _process.StandardInput.WriteLineAsync(line.AsMemory(), cancellation);
+        await _process.StandardInput.FlushAsync(cancellation);
     }
 
     /// <summary>Waits for its end.</summary>
     /// <exception cref="InvalidOperationException">It ended with another code than zero; the message has what it wrote to standard error.</exception>
     public async Task EndsWellAsync(CancellationToken cancellation)
     {
-        await _process.WaitForExitAsync(cancellation);
+        await ExitWithOutputAsync(cancellation);
         if (_process.ExitCode != 0)
         {
             ThrowIfExited();
         }
     }
 
-    /// <summary>Waits for its end, whatever its code.</summary>
+    /// <summary>Waits for its end, whatever its code; not for that of processes which it started and which have its output.</summary>
     public async Task<int> WaitForExitAsync(CancellationToken cancellation)
     {
-        await _process.WaitForExitAsync(cancellation);
+        await _exited.Task.WaitAsync(cancellation);
         return _process.ExitCode;
     }
 
@@ -159,7 +171,7 @@ public sealed class ChildProcess : IAsyncDisposable
             if (!await EndsAsync())
             {
                 _process.Kill(entireProcessTree: true);
-                await _process.WaitForExitAsync(CancellationToken.None);
+                await _exited.Task;
             }
         }
 
@@ -168,15 +180,29 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private async Task<bool> EndsAsync()
     {
-        using var grace = new CancellationTokenSource(Grace);
+        try
+        {
+            await _exited.Task.WaitAsync(Grace);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private async Task ExitWithOutputAsync(CancellationToken cancellation)
+    {
+        await _exited.Task.WaitAsync(cancellation);
+        using var grace = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        grace.CancelAfter(OutputGrace);
         try
         {
             await _process.WaitForExitAsync(grace.Token);
-            return true;
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return false;
+            // Another process has its output still; what it wrote itself is there.
         }
     }
 

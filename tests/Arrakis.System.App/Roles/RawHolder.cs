@@ -1,0 +1,57 @@
+using Arrakis.Contract;
+using Arrakis.Contract.Control;
+using Arrakis.Contract.Json;
+using Arrakis.Native;
+using Arrakis.Native.Events;
+using Arrakis.Native.Memory;
+using Arrakis.Native.Sockets;
+
+namespace Arrakis.SystemApp.Roles;
+
+/// <summary>A binding without the library: the grant's bare descriptors and memory.</summary>
+internal sealed class RawHolder
+{
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
+
+    private RawHolder(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    {
+        Grant = grant;
+        File = new MemoryFile(descriptors[Grant.MemoryDescriptor], grant.Memory.Length, grant.Memory.PageSize);
+        Memory = MemoryMapping.Map(File.Descriptor, 0, grant.Memory.Length, MappingAccess.ReadWrite);
+        Doorbells = [.. grant.Queues.Select(queue => new EventFd(descriptors[queue.KickDescriptor]))];
+    }
+
+    public Grant Grant { get; }
+
+    public MemoryFile File { get; }
+
+    public MemoryMapping Memory { get; }
+
+    public IReadOnlyList<EventFd> Doorbells { get; }
+
+    /// <summary>Binds; the connection stays open with the process.</summary>
+    public static RawHolder Bind(string controlSocket)
+    {
+        var socket = UnixSocket.Connect(controlSocket, UnixSocketKind.SequencedPacket);
+        Ask(socket, new HelloRequest { Id = 1, Version = ControlProtocol.Version }).Message.CloseDescriptors();
+        (ReceivedMessage message, ControlReply reply) = Ask(socket, new BindNicRequest { Id = 2 });
+        return reply is BindNicReply bound
+            ? new RawHolder(bound.Grant, message.Descriptors)
+            : throw new InvalidOperationException($"The daemon did not bind: {reply}");
+    }
+
+    private static (ReceivedMessage Message, ControlReply Reply) Ask(UnixSocket socket, ControlRequest request)
+    {
+        byte[] buffer = new byte[ControlProtocol.MaxMessageLength];
+        _ = socket.TrySend(MessageCodec.Encode(request));
+        while (true)
+        {
+            if (socket.TryReceive(buffer) is { } message)
+            {
+                return (message, MessageCodec.DecodeReply(buffer.AsSpan(0, message.Length)));
+            }
+
+            Thread.Sleep(s_pause);
+        }
+    }
+}
