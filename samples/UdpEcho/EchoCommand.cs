@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Arrakis.Contract;
+using Arrakis.Native;
 using Arrakis.Wire;
 
 namespace Arrakis.Samples.UdpEcho;
@@ -83,6 +84,11 @@ internal static class EchoCommand
         {
             Console.Error.WriteLine(e.Cause);
             Console.Error.WriteLine(e.Remedy);
+            return Failed;
+        }
+        catch (LinuxException e)
+        {
+            Console.Error.WriteLine(e.Message); // Such as a core that is not there.
             return Failed;
         }
     }

@@ -24,27 +24,26 @@ internal sealed class PingReport(int capacity)
     }
 }
 
-/// <summary>One datagram at a time, each with bytes and a length of its own.</summary>
+/// <summary>One datagram at a time, each with bytes and a length of its own. A cancelled run reports what it has.</summary>
 internal static class Ping
 {
     private const int HeaderBytes = 28; // IPv4 20, UDP 8
     private const int Stride = 257; // Prime: the lengths go through all of 0 to the largest before they repeat.
     private const int Seed = 7;
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
-    internal static async Task<PingReport> RunAsync(UdpEndPoint server, int count, int mtu, CancellationToken cancellation)
+    internal static async Task<PingReport> RunAsync(UdpEndPoint server, int count, int mtu, TimeSpan wait, CancellationToken cancellation)
     {
         var report = new PingReport(count);
         var random = new Random(Seed);
         byte[] request = new byte[mtu - HeaderBytes];
         byte[] reply = new byte[mtu];
         using var socket = new UdpSocket();
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count && !cancellation.IsCancellationRequested; i++)
         {
             int length = i * Stride % (request.Length + 1);
             random.NextBytes(request.AsSpan(0, length));
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            patience.CancelAfter(s_patience);
+            patience.CancelAfter(wait);
             long start = Stopwatch.GetTimestamp();
             try
             {
@@ -61,7 +60,7 @@ internal static class Ping
                     report.Corrupt++;
                 }
             }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            catch (OperationCanceledException)
             {
                 report.Lost++;
             }

@@ -2,7 +2,7 @@ using Arrakis.Contract;
 
 namespace Arrakis.Ctl;
 
-/// <summary>What the process ends with; documented in --help and docs/arrakisctl.md.</summary>
+/// <summary>What the process ends with; documented in --help and docs/operations.md.</summary>
 internal enum ExitCode
 {
     /// <summary>Done.</summary>

@@ -12,7 +12,7 @@ public sealed partial class DependencyTests
     [InlineData("Arrakis.Native", "", "Tmds.LibC")]
     [InlineData("Arrakis.DataPlane", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "")]
     [InlineData("Arrakis.ControlPlane", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "Microsoft.Extensions.* System.CommandLine")]
-    [InlineData("Arrakis.SoftDevice", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "HdrHistogram System.CommandLine")]
+    [InlineData("Arrakis.SoftDevice", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "HdrHistogram Microsoft.Extensions.Logging.Console System.CommandLine")]
     [InlineData("Arrakis.Ctl", "Arrakis.DataPlane", "Spectre.Console System.CommandLine")]
     public void A_project_names_only_these(string name, string projects, string packages)
     {

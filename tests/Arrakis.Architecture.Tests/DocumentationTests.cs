@@ -20,7 +20,7 @@ public sealed partial class DocumentationTests
     {
         string[] targets = [.. MakeTarget().Matches(Repository.Read("Makefile")).Select(static match => match.Groups[1].Value)];
         Assert.Empty(Pages.SelectMany(static page => Commands(page).Select(command => (page, command)))
-            .Where(entry => !Exists(entry.command, targets))
+            .Where(entry => !Exists(entry.page, entry.command, targets))
             .Select(static entry => $"{entry.page}: {entry.command}"));
     }
 
@@ -32,7 +32,7 @@ public sealed partial class DocumentationTests
             string path = Path.Combine(Repository.Root, script);
             bool isSourced = script.EndsWith(".sh", StringComparison.Ordinal);
             Assert.True(isSourced || File.GetUnixFileMode(path).HasFlag(UnixFileMode.UserExecute), $"{script} is not executable.");
-            Assert.Equal(0, Run("bash", "-n", path));
+            Assert.Equal((0, ""), Run("bash", "-n", path));
         }
     }
 
@@ -44,23 +44,46 @@ public sealed partial class DocumentationTests
             .Select(static command => command.Trim())
             .Where(static command => command.Length > 0);
 
-    private static bool Exists(string command, string[] targets)
+    private static bool Exists(string page, string command, string[] targets)
     {
         string[] words = [.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries).SkipWhile(static word => word == "sudo" || word.Contains('=', StringComparison.Ordinal))];
         return words switch
         {
             ["make", .. var goals] => goals.All(goal => targets.Contains(goal) || goal.Contains('=', StringComparison.Ordinal)),
             ["arrakisctl", "completion", ..] => true, // Tests source its output in each shell.
-            ["arrakisctl", var name, ..] => Run(Built("Arrakis.Ctl", "arrakisctl"), name, "--help") == 0,
+            ["arrakisctl", var name, .. var rest] => HasOptions(Built("Arrakis.Ctl", "arrakisctl"), [name, "--help"], rest),
+            ["/usr/lib/arrakis/arrakisd", .. var rest] => HasOptions(Built("Arrakis.ControlPlane", "arrakisd"), ["--help"], rest),
             ["source", "<(arrakisctl", "completion", ..] => true,
-            ["dotnet", "run", "--project", var project, ..] => Repository.Files.Contains($"{project}/{Path.GetFileName(project)}.csproj"),
-            ["dotnet", "add", "package", var package, ..] => Repository.Read("src/Arrakis.DataPlane/Arrakis.DataPlane.csproj").Contains($"<PackageId>{package}</PackageId>", StringComparison.Ordinal) || Project.All.Any(project => project.Name == package),
+            ["dotnet", "run" or "publish", .. var rest] => rest.Any(word => Repository.Files.Contains($"{word}/{Path.GetFileName(word)}.csproj")),
+            ["dotnet", "add", "package", var package, ..] => Project.All.Any(project => project.Name == package),
+            ["dotnet", "tool", "install", ..] => true,
+            ["git" or "cd" or "systemctl" or "systemd-sysusers" or "sysctl" or "usermod" or "journalctl" or "ip" or "ping" or "kill" or "install", ..] => true,
             [var script, ..] when script.StartsWith("scripts/", StringComparison.Ordinal) => Repository.Files.Contains(script),
-            ["git" or "cd" or "systemctl" or "journalctl" or "ping" or "kill" or "install" or "dotnet", ..] => true,
-            [var file, ..] => file.StartsWith("artifacts/", StringComparison.Ordinal) && File.Exists(Path.Combine(Repository.Root, file)),
+            [var file, ..] when file.StartsWith("artifacts/", StringComparison.Ordinal) => IsMade(page, file),
+            [var tool, ..] => IsInstalledBy(page, tool),
             _ => false,
         };
     }
+
+    // Whether a program's help speaks of each option.
+    private static bool HasOptions(string program, string[] help, string[] words)
+    {
+        (int code, string text) = Run(program, help);
+        return code == 0 && words.Where(static word => word.StartsWith("--", StringComparison.Ordinal)).All(option => text.Contains(option, StringComparison.Ordinal));
+    }
+
+    // A file of the build, or of the folder that a command of the same page publishes a project to.
+    private static bool IsMade(string page, string file) =>
+        File.Exists(Path.Combine(Repository.Root, file))
+        || Commands(page).Any(command =>
+            Publish().Match(command) is { Success: true } publish
+            && Path.GetDirectoryName(file) == publish.Groups["folder"].Value
+            && File.Exists(Built(Path.GetFileName(publish.Groups["project"].Value), Path.GetFileName(file))));
+
+    // A tool of others, which the page has installed or links to.
+    private static bool IsInstalledBy(string page, string tool) =>
+        Commands(page).Any(command => ToolInstall().Match(command) is { Success: true } install && install.Groups[1].Value.StartsWith($"{tool}.", StringComparison.OrdinalIgnoreCase))
+        || ExternalLink().Matches(Repository.Read(page)).Any(link => link.Groups[1].Value == tool);
 
     private static bool Resolves(string page, string target)
     {
@@ -80,13 +103,13 @@ public sealed partial class DocumentationTests
     private static string Built(string project, string program) =>
         Path.Combine(Repository.Root, "artifacts", "build", "bin", project, Repository.Configuration, program);
 
-    private static int Run(string program, params string[] arguments)
+    private static (int Code, string Text) Run(string program, params string[] arguments)
     {
         using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        _ = process.StandardOutput.ReadToEnd();
-        _ = process.StandardError.ReadToEnd();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string text = process.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
         process.WaitForExit();
-        return process.ExitCode;
+        return (process.ExitCode, text);
     }
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
@@ -97,6 +120,15 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"^```(?:sh|bash|shell|console)\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex ShellBlock();
+
+    [GeneratedRegex(@"^dotnet publish (?<project>\S+) .*-o (?<folder>\S+)$")]
+    private static partial Regex Publish();
+
+    [GeneratedRegex(@"^dotnet tool install --global (\S+)$")]
+    private static partial Regex ToolInstall();
+
+    [GeneratedRegex(@"\[([\w-]+)\]\(https://")]
+    private static partial Regex ExternalLink();
 
     [GeneratedRegex(@"(^|\s)#.*$")]
     private static partial Regex Comment();

@@ -11,6 +11,8 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
 {
     private const int SocketPathCapacity = 107; // sockaddr_un
     private const int MaxFunctions = 2048; // The ledger's record has room for their generations.
+    private const int SoftFunctionsMax = 64; // The device's switch has a bit for each in a word.
+    private const int SoftMtuMax = 1500; // The device's frame buffers.
     private const int InterfaceNameCapacity = 15; // IFNAMSIZ
 
     /// <inheritdoc/>
@@ -145,9 +147,14 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
 
     private static void CheckSoft(List<string> faults, string place, DaemonOptions options, SoftDeviceOptions soft, HashSet<string> uplinks)
     {
-        if (soft.Functions is < 1 or > 256)
+        if (soft.Functions is < 1 or > SoftFunctionsMax)
         {
-            faults.Add($"{place}.functions is {soft.Functions}; write 1 to 256.");
+            faults.Add($"{place}.functions is {soft.Functions}; write 1 to {SoftFunctionsMax}.");
+        }
+
+        if (soft.Mtu > SoftMtuMax)
+        {
+            faults.Add($"{place}.mtu is {soft.Mtu}; a software device carries at most {SoftMtuMax}.");
         }
 
         if (soft.Core is { } core && (core < 0 || core >= Environment.ProcessorCount))

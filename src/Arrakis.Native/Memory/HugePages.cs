@@ -13,6 +13,14 @@ public static class HugePages
     /// <summary>Pages that are free.</summary>
     public static int Free => ReadCount("free_hugepages");
 
+    /// <summary>
+    /// Whether so many can be had, as far as the pool says: free, promised to nobody else, or allowed beyond its size. True
+    /// where there is no pool to ask.
+    /// </summary>
+    internal static bool MayHave(long count) =>
+        !Directory.Exists(Folder)
+        || count <= (long)Free - ReadCount("resv_hugepages") + Math.Max(0, ReadCount("nr_overcommit_hugepages") - ReadCount("surplus_hugepages"));
+
     /// <summary>Asks the kernel for a pool of so many pages and returns how many there are then (root).</summary>
     public static int Reserve(int count)
     {

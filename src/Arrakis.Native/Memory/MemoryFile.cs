@@ -47,6 +47,7 @@ public sealed class MemoryFile : IDisposable
 
     private const uint HugePageSizeFlag = 21u << 26; // MFD_HUGE_2MB
     private const int PunchHoleKeepSize = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+    private const long AllocationStep = HugePageSize;
     private const int OpenReadOnly = 0x80000; // O_RDONLY | O_CLOEXEC
     private const int FileSystemStatusLength = 120; // struct statfs64; the type is its first word
     private const uint TmpfsMagic = 0x0102_1994;
@@ -163,9 +164,16 @@ public sealed class MemoryFile : IDisposable
 
     private static MemoryFile? TryCreateHuge(string name, long length)
     {
+        // The kernel would take all free pages, one by one, before it finds that there are too few: meanwhile nobody else has any.
+        long rounded = RoundUp(length, HugePageSize);
+        if (!HugePages.MayHave(rounded / HugePageSize))
+        {
+            return null;
+        }
+
         try
         {
-            return CreateWith(name, RoundUp(length, HugePageSize), HugePageSize, (uint)LibC.MFD_HUGETLB | HugePageSizeFlag);
+            return CreateWith(name, rounded, HugePageSize, (uint)LibC.MFD_HUGETLB | HugePageSizeFlag);
         }
         catch (LinuxException e) when (e.Errno == LibC.ENOMEM || e.Errno == LibC.ENOSPC || e.Errno == LibC.EINVAL || e.Errno == LibC.ENOENT || e.Errno == LibC.ENOSYS || e.Errno == LibC.ENODEV)
         {
@@ -196,12 +204,18 @@ public sealed class MemoryFile : IDisposable
         }
     }
 
-    // A signal interrupts the allocation, and the runtime sends them to suspend threads.
+    // A signal interrupts the allocation, and the runtime sends them to suspend threads; the kernel then gives back what the
+    // call had allocated. In steps, no more than one is lost.
     private static void Allocate(int number, long length)
     {
-        while (LibC.fallocate(number, 0, 0, length) < 0)
+        for (long done = 0; done < length;)
         {
-            if (LibC.errno != LibC.EINTR)
+            long step = Math.Min(length - done, AllocationStep);
+            if (LibC.fallocate(number, 0, done, step) == 0)
+            {
+                done += step;
+            }
+            else if (LibC.errno != LibC.EINTR)
             {
                 throw new LinuxException($"fallocate({length} bytes of queue memory)");
             }

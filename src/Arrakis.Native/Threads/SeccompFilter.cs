@@ -6,6 +6,7 @@ namespace Arrakis.Native.Threads;
 public static unsafe class SeccompFilter
 {
     private const uint SetModeFilter = 1;
+    private const uint GetActionAvailable = 2;
     private const uint ReturnKillProcess = 0x8000_0000;
     private const uint ReturnAllow = 0x7FFF_0000;
     private const ushort LoadWordAbsolute = 0x20; // BPF_LD | BPF_W | BPF_ABS
@@ -24,6 +25,10 @@ public static unsafe class SeccompFilter
             throw new PlatformNotSupportedException("The filter knows the system call numbers of x86-64 only.");
         }
 
+        // Besides its answer: code that runs for the first time is compiled, which takes system calls. All that runs after
+        // the filter is in force has run here before.
+        uint action = ReturnKillProcess;
+        Call(GetActionAvailable, &action);
         LinuxException.ThrowIfNegative(LibcExtra.Prctl(LibcExtra.PrSetNoNewPrivileges, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)");
         int length = 4 + allowed.Length * 2 + 1;
         Instruction* program = stackalloc Instruction[length];
@@ -40,8 +45,11 @@ public static unsafe class SeccompFilter
 
         program[at] = new(Return, 0, 0, ReturnKillProcess);
         Program filter = new() { Length = (ushort)length, Instructions = program };
-        LinuxException.ThrowIfNegative(LibcExtra.Syscall((nint)LibcExtra.SysSeccomp, (nint)SetModeFilter, 0, (nint)(&filter), 0, 0), "seccomp(SET_MODE_FILTER)");
+        Call(SetModeFilter, &filter);
     }
+
+    private static void Call(uint operation, void* argument) =>
+        LinuxException.ThrowIfNegative(LibcExtra.Syscall((nint)LibcExtra.SysSeccomp, (nint)operation, 0, (nint)argument, 0, 0), "seccomp");
 
     /// <summary>struct sock_filter.</summary>
     [StructLayout(LayoutKind.Sequential)]
