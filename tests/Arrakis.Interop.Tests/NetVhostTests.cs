@@ -1,0 +1,189 @@
+using Arrakis.Interop.Tests.Support;
+using Arrakis.TestBed.Daemon;
+using Arrakis.Wire;
+
+namespace Arrakis.Interop.Tests;
+
+/// <summary>Our rings, set up by the daemon, against DPDK's vhost back end.</summary>
+public sealed class NetVhostTests
+{
+    private const string Device = "dpdk0";
+    private static readonly Ipv4Prefix _own = Ipv4Prefix.Parse("10.96.0.2/24");
+    private static readonly Ipv4Address _other = Ipv4Address.Parse("10.96.0.9");
+
+    [Fact]
+    public async Task Datagrams_of_dpdk_are_received()
+    {
+        await using HugePageFolder pages = await HugePageFolder.MountAsync();
+        await using Testpmd backend = await StartAsync(pages, "txonly", "--tx-ip=10.96.0.9,10.96.0.2", "--tx-udp=9000,7", "--txpkts=142");
+        await using DaemonProcess daemon = await StartDaemonAsync(pages);
+        await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
+        await using NicBinding nic = await client.BindNicAsync(new NicRequest { Device = Device, Address = _own, Mac = Mac }, Cancellation);
+        Assert.True(nic.LinkUp);
+        _ = await backend.TellAsync("start");
+        long datagrams = 0;
+        long wrong = 0;
+        Poll(
+            nic,
+            () => datagrams >= 20_000,
+            (received, _) =>
+            {
+                foreach (Packet packet in received)
+                {
+                    Assert.True(packet.TryGetUdp(out UdpDatagram datagram));
+                    bool right = datagram.Source == new UdpEndPoint(_other, 9000) && datagram.DestinationPort == 7 && datagram.Payload.Length == 100;
+                    wrong += right ? 0 : 1;
+                    datagrams++;
+                }
+            });
+        _ = await backend.TellAsync("stop");
+        Assert.Equal(0, wrong);
+
+        // Everything that DPDK has sent is in our ring or was taken out of it.
+        long sent = (await backend.CountersAsync()).Sent;
+        Poll(nic, () => nic.Counters.FramesReceived >= sent, static (_, _) => { });
+        Assert.Equal(sent, nic.Counters.FramesReceived);
+        Assert.Equal(sent * 142, nic.Counters.BytesReceived);
+    }
+
+    [Fact]
+    public async Task Dpdk_answers_our_questions_and_brings_our_datagrams_back()
+    {
+        await using HugePageFolder pages = await HugePageFolder.MountAsync();
+        await using Testpmd backend = await StartAsync(pages, "icmpecho");
+        await using DaemonProcess daemon = await StartDaemonAsync(pages);
+        await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
+        await using NicBinding nic = await client.BindNicAsync(new NicRequest { Device = Device, Address = _own, Mac = Mac }, Cancellation);
+        _ = await backend.TellAsync("start");
+        Resolve(nic);
+        await ReflectAsync(backend);
+        Echo(nic, 3000);
+    }
+
+    [Fact]
+    public async Task The_link_comes_back_when_the_back_end_is_killed_and_started_again()
+    {
+        await using HugePageFolder pages = await HugePageFolder.MountAsync();
+        await using DaemonProcess daemon = await StartDaemonAsync(pages);
+        await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
+        Testpmd backend = await StartAsync(pages, "icmpecho");
+        NicBinding nic = await client.BindNicAsync(new NicRequest { Device = Device, Address = _own, Mac = Mac }, Cancellation);
+        await using (nic)
+        {
+            try
+            {
+                for (int life = 0; life < 3; life++)
+                {
+                    Assert.True(nic.LinkUp);
+                    _ = await backend.TellAsync("start");
+                    Resolve(nic);
+                    await ReflectAsync(backend);
+                    Echo(nic, 500);
+                    await backend.KillAsync();
+                    await backend.DisposeAsync();
+                    Poll(nic, () => !nic.LinkUp, static (_, _) => { });
+
+                    // DPDK does not replace the socket that its killed predecessor has left.
+                    File.Delete(SocketPath(pages));
+                    backend = await StartAsync(pages, "icmpecho");
+                    Poll(nic, () => nic.LinkUp, static (_, _) => { });
+                }
+            }
+            finally
+            {
+                await backend.DisposeAsync();
+            }
+        }
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private static MacAddress Mac => MacAddress.Parse("02:96:00:00:00:02");
+
+    private static string SocketPath(HugePageFolder pages) => Path.Combine(pages.Folder, "backend.sock");
+
+    private static Task<Testpmd> StartAsync(HugePageFolder pages, string mode, params string[] arguments) =>
+        Testpmd.StartAsync(pages, 0, $"net_vhost0,iface={SocketPath(pages)}", [$"--forward-mode={mode}", $"--eth-peer=0,{Mac}", .. arguments]);
+
+    private static Task<DaemonProcess> StartDaemonAsync(HugePageFolder pages) => DaemonProcess.StartAsync(
+        new DaemonSetup
+        {
+            Functions = 1,
+            MoreDevices = [$$"""{ "kind": "vhost-user", "name": "{{Device}}", "networks": ["10.96.0.0/24"], "sockets": ["{{SocketPath(pages)}}"] }"""],
+        },
+        Cancellation);
+
+    // Sends until the neighbour's hardware address is known, which takes DPDK's answer to our question.
+    private static void Resolve(NicBinding nic)
+    {
+        byte[] payload = [0];
+        long before = nic.Counters.ArpPackets;
+        Poll(nic, () => nic.Counters.ArpPackets > before && nic.TrySend(7, new UdpEndPoint(_other, 9000), payload), static (_, _) => { }, () => _ = nic.TrySend(7, new UdpEndPoint(_other, 9000), payload));
+    }
+
+    private static async Task ReflectAsync(Testpmd backend)
+    {
+        _ = await backend.TellAsync("stop");
+        _ = await backend.TellAsync("set fwd 5tswap");
+        _ = await backend.TellAsync("start");
+    }
+
+    // Datagrams of many sizes, whose bytes tell their number; each comes back once, unchanged and in order.
+    private static void Echo(NicBinding nic, int count)
+    {
+        const int InFlight = 32;
+        int next = 0;
+        int back = 0;
+        byte[] payload = new byte[1472];
+        PacketHandler handler = (received, _) =>
+        {
+            foreach (Packet packet in received)
+            {
+                Assert.True(packet.TryGetUdp(out UdpDatagram datagram));
+                if (datagram.Payload.Length == 1)
+                {
+                    continue; // of the time before: a question for the address
+                }
+
+                Assert.Equal(new UdpEndPoint(_other, 9001), datagram.Source);
+                Assert.Equal((ushort)77, datagram.DestinationPort);
+                Assert.True(datagram.Payload.SequenceEqual(Fill(payload, back)));
+                back++;
+            }
+        };
+        Poll(
+            nic,
+            () => back == count,
+            handler,
+            () =>
+            {
+                while (next < count && next - back < InFlight && nic.TrySend(77, new UdpEndPoint(_other, 9001), Fill(payload, next)))
+                {
+                    next++;
+                }
+            });
+    }
+
+    private static ReadOnlySpan<byte> Fill(byte[] payload, int number)
+    {
+        Span<byte> part = payload.AsSpan(0, 4 + (number * 97 % 1400));
+        part.Fill((byte)number);
+        _ = BitConverter.TryWriteBytes(part, number);
+        return part;
+    }
+
+    private static void Poll(NicBinding nic, Func<bool> until, PacketHandler handler, Action? between = null)
+    {
+        long start = Environment.TickCount64;
+        while (!until())
+        {
+            between?.Invoke();
+            nic.Sender.Flush();
+            if (nic.PollOnce(handler) == 0)
+            {
+                Thread.Yield();
+                Assert.True(Environment.TickCount64 - start < 45_000, $"Nothing comes: {string.Join(' ', nic.Counters.ToDictionary())}");
+            }
+        }
+    }
+}

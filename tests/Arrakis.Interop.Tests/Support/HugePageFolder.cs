@@ -1,0 +1,32 @@
+using System.Globalization;
+using Arrakis.TestBed.Machine;
+
+namespace Arrakis.Interop.Tests.Support;
+
+/// <summary>A hugetlbfs of the tests' own, which DPDK needs, with a folder beside it for sockets.</summary>
+internal sealed class HugePageFolder : IAsyncDisposable
+{
+    private static int s_count;
+
+    private HugePageFolder(string folder) => Folder = folder;
+
+    /// <summary>For sockets and DPDK's runtime files.</summary>
+    public string Folder { get; }
+
+    /// <summary>The mounted file system.</summary>
+    public string Pages => Path.Combine(Folder, "pages");
+
+    public static async Task<HugePageFolder> MountAsync()
+    {
+        var folder = new HugePageFolder(string.Create(CultureInfo.InvariantCulture, $"/run/arrakis-interop-{Environment.ProcessId}-{Interlocked.Increment(ref s_count)}"));
+        _ = Directory.CreateDirectory(folder.Pages);
+        await Command.RunAsync("mount", ["-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder.Pages], CancellationToken.None);
+        return folder;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Command.RunAsync("umount", [Pages], CancellationToken.None);
+        Directory.Delete(Folder, recursive: true);
+    }
+}

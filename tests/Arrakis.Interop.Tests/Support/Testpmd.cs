@@ -1,0 +1,177 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Arrakis.Native.Processes;
+using Arrakis.TestBed.Processes;
+
+namespace Arrakis.Interop.Tests.Support;
+
+/// <summary>DPDK's own test program, with one port, spoken to through its command line.</summary>
+internal sealed partial class Testpmd : IAsyncDisposable
+{
+    private const string Prompt = "testpmd> ";
+    private const int InterruptSignal = 2;
+    private const int KillSignal = 9;
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
+    private static int s_count;
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly Task _reading;
+
+    private Testpmd(Process process)
+    {
+        _process = process;
+        _reading = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
+    }
+
+    /// <summary>Everything that it has written.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    /// <summary>Starts it and waits for its prompt; nothing is forwarded yet.</summary>
+    /// <param name="pages">Its hugepages.</param>
+    /// <param name="core">Its core.</param>
+    /// <param name="device">The port, as an argument of --vdev.</param>
+    /// <param name="arguments">Arguments of the program itself.</param>
+    public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, string device, params string[] arguments)
+    {
+        string number = Interlocked.Increment(ref s_count).ToString(CultureInfo.InvariantCulture);
+        ProcessStartInfo start = new(
+            "setsid",
+            [
+                // Its answers leave it line by line, or they would come after the prompt that ends them.
+                "stdbuf", "-oL", "dpdk-testpmd", "--lcores", $"0@{core},1@{core}", "--no-pci", "--single-file-segments", "--no-telemetry",
+                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", $"arrakis{Environment.ProcessId}n{number}",
+                "--vdev", device, "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
+            ])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment[RunMark.Current.Variable] = RunMark.Current.Value;
+        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."));
+        try
+        {
+            await testpmd.WaitForAsync(Prompt, 0);
+            return testpmd;
+        }
+        catch
+        {
+            await testpmd.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Gives a command and returns what it answers.</summary>
+    public async Task<string> TellAsync(string command)
+    {
+        int before = Output.Length;
+        await _process.StandardInput.WriteAsync($"{command}\n");
+        await _process.StandardInput.FlushAsync();
+
+        // The command is echoed behind the prompt before; the next prompt ends the answer.
+        await WaitForAsync(Prompt, before);
+        return Output[before..];
+    }
+
+    /// <summary>Frames that the port has received and sent so far.</summary>
+    public async Task<(long Received, long Sent)> CountersAsync()
+    {
+        string answer = await TellAsync("show port stats 0");
+        return (Number(Received(), answer), Number(Sent(), answer));
+    }
+
+    /// <summary>Waits for text in the output after a place.</summary>
+    public async Task WaitForAsync(string text, int after)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        while (!Output.AsSpan(after).Contains(text, StringComparison.Ordinal))
+        {
+            if (_process.HasExited || TimeProvider.System.GetElapsedTime(start) > s_patience)
+            {
+                throw new InvalidOperationException($"dpdk-testpmd never wrote '{text}':\n{Output}");
+            }
+
+            await Task.Delay(10);
+        }
+    }
+
+    /// <summary>Kills it at once.</summary>
+    public async Task KillAsync()
+    {
+        Signal(KillSignal);
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Interrupts it, as Ctrl-C would; kills it where that does not help.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            Signal(InterruptSignal);
+            using var grace = new CancellationTokenSource(s_grace);
+            try
+            {
+                _process.StandardInput.Close();
+                await _process.WaitForExitAsync(grace.Token);
+            }
+            catch (Exception e) when (e is OperationCanceledException or IOException)
+            {
+                await KillAsync();
+            }
+        }
+
+        await _reading;
+        _process.Dispose();
+    }
+
+    private void Signal(int signal)
+    {
+        try
+        {
+            using ProcessDescriptor process = ProcessDescriptor.Open(_process.Id);
+            _ = process.Signal(signal);
+        }
+        catch (Native.LinuxException)
+        {
+            // It has ended in between.
+        }
+    }
+
+    private async Task ReadAsync(StreamReader from)
+    {
+        char[] buffer = new char[4096];
+        while (await from.ReadAsync(buffer) is > 0 and var read)
+        {
+            lock (_output)
+            {
+                _ = _output.Append(buffer, 0, read);
+            }
+        }
+    }
+
+    private static long Number(Regex pattern, string text)
+    {
+        Match match = pattern.Match(text);
+        Assert.True(match.Success, text);
+        return long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture);
+    }
+
+    [GeneratedRegex(@"RX-packets:\s*(\d+)")]
+    private static partial Regex Received();
+
+    [GeneratedRegex(@"TX-packets:\s*(\d+)")]
+    private static partial Regex Sent();
+}
