@@ -7,6 +7,8 @@ public static class Programs
 
     public static string SoftDevice => Find("Arrakis.SoftDevice", "arrakis-softdevice");
 
+    public static string Control => Find("Arrakis.Ctl", "arrakisctl");
+
     public static string UdpEcho => Find("UdpEcho", "UdpEcho");
 
     public static string UdpPing => Find("UdpPing", "UdpPing");

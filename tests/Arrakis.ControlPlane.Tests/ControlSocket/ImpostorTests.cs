@@ -1,0 +1,60 @@
+using Arrakis.TestBed.Daemon;
+using Arrakis.ControlPlane.Tests.Ctl;
+
+namespace Arrakis.ControlPlane.Tests.ControlSocket;
+
+public sealed class ImpostorTests
+{
+    [Fact]
+    public async Task A_program_that_is_mounted_over_an_allowed_one_is_not_the_allowed_one()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        string folder = Directory.CreateTempSubdirectory("arrakis-impostor-").FullName;
+        try
+        {
+            string real = Copy(Path.Combine(folder, "real"));
+            string other = Copy(Path.Combine(folder, "other"));
+            await using DaemonProcess daemon = await DaemonProcess.StartAsync(
+                new DaemonSetup
+                {
+                    Policy = $$"""
+                        { "rules": [
+                          { "name": "tests", "executable": "{{Environment.ProcessPath}}", "devices": ["*"] },
+                          { "name": "tool", "executable": "{{real}}", "devices": ["*"] } ] }
+                        """,
+                },
+                cancellation);
+
+            CtlRun allowed = await CtlRun.StartAsync(real, ["--socket", daemon.ControlSocket, "devices"]);
+            Assert.Contains("soft0", allowed.Output, StringComparison.Ordinal);
+            CtlRun stranger = await CtlRun.StartAsync(other, ["--socket", daemon.ControlSocket, "devices"]);
+            Assert.DoesNotContain("soft0", stranger.Output, StringComparison.Ordinal);
+            CtlRun impostor = await CtlRun.StartAsync(
+                "unshare", ["-m", "sh", "-c", $"mount --bind {Path.GetDirectoryName(other)} {Path.GetDirectoryName(real)} && exec {real} --socket {daemon.ControlSocket} devices"]);
+            Assert.Equal(0, impostor.Code);
+            Assert.DoesNotContain("soft0", impostor.Output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static string Copy(string target)
+    {
+        _ = Directory.CreateDirectory(target);
+        foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(Programs.Control)!))
+        {
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        }
+
+        foreach (string native in Directory.EnumerateFiles(Path.GetDirectoryName(Programs.Control)!, "*.so", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(target, Path.GetRelativePath(Path.GetDirectoryName(Programs.Control)!, native));
+            _ = Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(native, copy, overwrite: true);
+        }
+
+        return Path.Combine(target, Path.GetFileName(Programs.Control));
+    }
+}
