@@ -52,6 +52,7 @@ public sealed class HolderTests
         await using (AppProcess flood = AppProcess.Start(new FloodOrder(daemon.ControlSocket, asleep.Address, Load.Port)))
         {
             _ = await flood.ExpectAsync<BoundReport>();
+            await daemon.UntilAsync(async () => (await stopped.AskAsync<StateReport>("state")).DatagramsDelivered > 10_000, "a holder under load", TestContext.Current.CancellationToken);
             stopped.Signal(Signals.Stop);
             await daemon.UntilAsync(async () => await DroppedAsync(client, asleep.Function) > 0, "a receive ring that is full", TestContext.Current.CancellationToken);
 

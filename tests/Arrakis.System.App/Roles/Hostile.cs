@@ -34,6 +34,7 @@ internal static class Hostile
         }
 
         Talk.WaitForEnd();
+        holder.Release();
     }
 
     private static void TakeMemoryAway(RawHolder holder)

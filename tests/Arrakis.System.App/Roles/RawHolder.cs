@@ -13,8 +13,11 @@ internal sealed class RawHolder
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
 
-    private RawHolder(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    private readonly UnixSocket _connection; // Closing it would release the binding.
+
+    private RawHolder(UnixSocket connection, Grant grant, IReadOnlyList<Descriptor> descriptors)
     {
+        _connection = connection;
         Grant = grant;
         File = new MemoryFile(descriptors[Grant.MemoryDescriptor], grant.Memory.Length, grant.Memory.PageSize);
         Memory = MemoryMapping.Map(File.Descriptor, 0, grant.Memory.Length, MappingAccess.ReadWrite);
@@ -36,9 +39,12 @@ internal sealed class RawHolder
         Ask(socket, new HelloRequest { Id = 1, Version = ControlProtocol.Version }).Message.CloseDescriptors();
         (ReceivedMessage message, ControlReply reply) = Ask(socket, new BindNicRequest { Id = 2 });
         return reply is BindNicReply bound
-            ? new RawHolder(bound.Grant, message.Descriptors)
+            ? new RawHolder(socket, bound.Grant, message.Descriptors)
             : throw new InvalidOperationException($"The daemon did not bind: {reply}");
     }
+
+    /// <summary>Is to be called at the end: until then the binding is held.</summary>
+    public void Release() => _connection.Dispose();
 
     private static (ReceivedMessage Message, ControlReply Reply) Ask(UnixSocket socket, ControlRequest request)
     {

@@ -10,6 +10,9 @@ namespace Arrakis.TestBed.Processes;
 /// </summary>
 public sealed class ChildProcess : IAsyncDisposable
 {
+    /// <summary>The environment variable that names a file to which all that such processes write to standard error is appended in the end.</summary>
+    public const string LogVariable = "ARRAKIS_TEST_LOG";
+
     private const int TerminateSignal = 15;
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
@@ -173,6 +176,11 @@ public sealed class ChildProcess : IAsyncDisposable
                 _process.Kill(entireProcessTree: true);
                 await _exited.Task;
             }
+        }
+
+        if (Environment.GetEnvironmentVariable(LogVariable) is { Length: > 0 } log)
+        {
+            await File.AppendAllTextAsync(log, $"=== {Name}, process {_process.Id}, ended with code {_process.ExitCode}\n{Errors}\n");
         }
 
         _process.Dispose();

@@ -131,6 +131,12 @@ internal sealed class VfPort
 
         if (taken == 0)
         {
+            // Memory that was taken away reads as zeros, like a ring in which nothing ever comes.
+            if (transmit.Memory.IsFaulted)
+            {
+                Break(transmit);
+            }
+
             return false;
         }
 
