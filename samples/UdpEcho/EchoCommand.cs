@@ -20,7 +20,7 @@ internal static class EchoCommand
         var api = new Option<EchoApi>("--api") { Description = "sockets (async and await) or native (no copy).", DefaultValueFactory = static _ => EchoApi.Sockets };
         var core = new Option<int?>("--core") { Description = "The core that the polling thread stays on; otherwise any." };
         var idle = new Option<IdlePolicy>("--idle") { Description = "adaptive (sleeps when nothing comes) or spin (lowest latency).", DefaultValueFactory = static _ => IdlePolicy.Adaptive };
-        var duration = new Option<TimeSpan?>("--for") { Description = "Ends after this time, such as 10s.", CustomParser = ParseDuration };
+        var duration = new Option<TimeSpan?>("--for") { Description = "Serves for this time, such as 10s; otherwise until Ctrl-C.", CustomParser = ParseDuration };
         var root = new RootCommand("A UDP echo server on a virtual function of a NIC. Ends on Ctrl-C.");
         foreach (Option option in (Option[])[socket, device, address, port, api, core, idle, duration])
         {
@@ -44,11 +44,6 @@ internal static class EchoCommand
     private static async Task<int> RunAsync(EchoOptions options, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (options.For is { } time)
-        {
-            stop.CancelAfter(time);
-        }
-
         try
         {
             await using ArrakisClient arrakis = await ArrakisClient.ConnectAsync(options.Socket, stop.Token);
@@ -67,6 +62,11 @@ internal static class EchoCommand
                 },
                 stop.Token);
             Console.WriteLine($"Binding {nic.Grant.BindingId}: {nic.Grant.Device} VF {nic.Grant.VirtualFunction}, {nic.Mac}, echo on {nic.Address.Address}:{options.Port} ({options.Api} API)");
+            if (options.For is { } time)
+            {
+                stop.CancelAfter(time);
+            }
+
             await (options.Api == EchoApi.Native ? NativeEcho.RunAsync(nic, options, stop.Token) : SocketsEcho.RunAsync(nic, options, stop.Token));
             Console.WriteLine($"Received {nic.Counters.FramesReceived} frames, sent {nic.Counters.FramesSent}.");
             return 0;

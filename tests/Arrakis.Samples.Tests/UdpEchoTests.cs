@@ -1,4 +1,3 @@
-using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
