@@ -263,9 +263,10 @@ internal sealed class Ledger(TimeProvider time, Random random)
             return null;
         }
 
-        // Left open: an equal share of the device, as far as the policy gives it.
+        // Left open: an equal share of the device and of the rule, as far as they are left.
         long share = device.Options.RateBitsPerSecond is { } all ? all / device.FunctionCount : long.MaxValue;
-        long rate = wanted?.BitsPerSecond ?? Math.Min(given, Math.Min(share, left));
+        long ruleShare = rule.RateBitsPerSecond is { } ruleTotal ? Math.Max(1, ruleTotal / Math.Max(1, rule.VirtualFunctions)) : long.MaxValue;
+        long rate = wanted?.BitsPerSecond ?? Math.Min(Math.Min(given, ruleShare), Math.Min(share, left));
         if (rate > left || rate <= 0)
         {
             throw new ArrakisException(ErrorCode.RateExhausted, $"Device '{name}' has {Math.Max(left, 0)} bit/s left of {device.Options.RateBitsPerSecond}.", "Ask for a lower rate, or release a binding.");

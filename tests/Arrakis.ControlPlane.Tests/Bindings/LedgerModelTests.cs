@@ -57,7 +57,8 @@ public sealed class LedgerModelTests
         first.Open([device], record);
         Reservation before = Reserve(first, new Step(false, 1, 0, 16, null, -1, 0, 0));
         var second = new Ledger(TimeProvider.System, new Random(1));
-        second.Open([device], record);
+        using RecordFile left = RecordFile.Adopt(record.Descriptor.Duplicate());
+        second.Open([device], left);
         Reservation after = Reserve(second, new Step(false, 1, 0, 16, null, -1, 0, 0));
 
         Assert.Equal(before.Function, after.Function);

@@ -137,7 +137,8 @@ public sealed class RevocationTests
         await using var store = new MemoryStore();
         await using Plane plane = await Plane.StartAsync(device, store);
         Binding binding = await plane.BindAsync();
-        FillAndBlock(binding.Event!.Descriptor);
+        _ = binding.Event!.TryDrain();
+        FillAndBlock(binding.Event.Descriptor);
 
         await plane.Bindings.RevokeAsync(binding.Id, RevocationMode.Visible, TimeSpan.FromMilliseconds(1), default).WaitAsync(s_patience);
 
@@ -171,8 +172,8 @@ public sealed class RevocationTests
 
     private static unsafe void FillAndBlock(Descriptor descriptor)
     {
-        Assert.Equal(0, LibC.fcntl(descriptor.Number, LibC.F_SETFL, LibC.O_RDWR));
         ulong most = ulong.MaxValue - 1;
         Assert.Equal(sizeof(ulong), (int)LibC.write(descriptor.Number, &most, sizeof(ulong)));
+        Assert.Equal(0, LibC.fcntl(descriptor.Number, LibC.F_SETFL, LibC.O_RDWR));
     }
 }

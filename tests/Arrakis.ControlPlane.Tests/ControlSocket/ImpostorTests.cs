@@ -26,6 +26,7 @@ public sealed class ImpostorTests
                 cancellation);
 
             CtlRun allowed = await CtlRun.StartAsync(real, ["--socket", daemon.ControlSocket, "devices"]);
+            Assert.Equal("", allowed.Error);
             Assert.Contains("soft0", allowed.Output, StringComparison.Ordinal);
             CtlRun stranger = await CtlRun.StartAsync(other, ["--socket", daemon.ControlSocket, "devices"]);
             Assert.DoesNotContain("soft0", stranger.Output, StringComparison.Ordinal);
@@ -42,17 +43,12 @@ public sealed class ImpostorTests
 
     private static string Copy(string target)
     {
-        _ = Directory.CreateDirectory(target);
-        foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(Programs.Control)!))
+        string source = Path.GetDirectoryName(Programs.Control)!;
+        foreach (string file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
         {
-            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
-        }
-
-        foreach (string native in Directory.EnumerateFiles(Path.GetDirectoryName(Programs.Control)!, "*.so", SearchOption.AllDirectories))
-        {
-            string copy = Path.Combine(target, Path.GetRelativePath(Path.GetDirectoryName(Programs.Control)!, native));
+            string copy = Path.Combine(target, Path.GetRelativePath(source, file));
             _ = Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(native, copy, overwrite: true);
+            File.Copy(file, copy);
         }
 
         return Path.Combine(target, Path.GetFileName(Programs.Control));
