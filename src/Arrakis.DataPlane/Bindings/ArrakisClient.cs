@@ -12,6 +12,7 @@ namespace Arrakis;
 public sealed class ArrakisClient : IAsyncDisposable
 {
     private const int DefaultDeadlineMilliseconds = 1000;
+    private const int ReleaseTries = 3;
     private static readonly TimeSpan s_reconnectTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_reconnectPause = TimeSpan.FromMilliseconds(100);
 
@@ -145,10 +146,10 @@ public sealed class ArrakisClient : IAsyncDisposable
             return;
         }
 
+        await _connecting.WaitAsync().ConfigureAwait(false); // A reconnection that is under way ends first.
+        await ReleaseAllAsync().ConfigureAwait(false);
         if (_connection is { } connection)
         {
-            // The daemon releases what was bound on this connection; what it re-adopted after a restart it cannot know of.
-            await ReleaseAllAsync(connection).ConfigureAwait(false);
             await connection.DisposeAsync().ConfigureAwait(false);
         }
 
@@ -156,18 +157,48 @@ public sealed class ArrakisClient : IAsyncDisposable
         _connecting.Dispose();
     }
 
-    private async Task ReleaseAllAsync(ControlConnection connection)
+    /// <summary>
+    /// Releases one by one: the daemon releases what was bound on a connection that ends, but a restarted one has adopted
+    /// the bindings and does not know whose conversation they were of.
+    /// </summary>
+    private async Task ReleaseAllAsync()
     {
-        foreach ((ulong bindingId, uint generation) in _live.Keys)
+        foreach ((ulong, uint) binding in _live.Keys)
         {
-            try
+            _owed.Enqueue(binding);
+        }
+
+        _live.Clear();
+        for (int tries = 0; !_owed.IsEmpty && tries < ReleaseTries; tries++)
+        {
+            if (await TryReopenAsync().ConfigureAwait(false) is not { } connection)
             {
-                _ = await connection.RequestAsync(id => new ReleaseRequest { Id = id, BindingId = bindingId, Generation = generation }, default).ConfigureAwait(false);
+                return; // No daemon: it releases them at the end of this process.
             }
-            catch (ArrakisException)
+
+            for (int count = _owed.Count; count > 0 && _owed.TryDequeue(out (ulong Id, uint Generation) owed); count--)
             {
-                // It has ended already, or the daemon has: then the end of this process releases it.
+                await TryReleaseAsync(connection, owed.Id, owed.Generation).ConfigureAwait(false);
             }
+        }
+    }
+
+    private async Task<ControlConnection?> TryReopenAsync()
+    {
+        if (_connection is not { IsBroken: true } broken)
+        {
+            return _connection;
+        }
+
+        _connection = null;
+        await broken.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            return _connection = await ReconnectAsync(default).ConfigureAwait(false);
+        }
+        catch (ArrakisException)
+        {
+            return null;
         }
     }
 
