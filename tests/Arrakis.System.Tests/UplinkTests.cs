@@ -52,7 +52,6 @@ public sealed class UplinkTests
         await using AppProcess flood = AppProcess.Start(new FloodOrder(daemon.ControlSocket, bound.Address, Load.Port));
         _ = await flood.ExpectAsync<BoundReport>();
         await daemon.UntilAsync(async () => (await app.AskAsync<StateReport>("state")).DatagramsDelivered > 1_000, "datagrams of a neighbour", TestContext.Current.CancellationToken);
-        await Load.EchoesAsync(daemon, bound, 1_000);
     }
 
     [Fact]

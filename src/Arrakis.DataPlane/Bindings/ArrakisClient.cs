@@ -12,6 +12,7 @@ namespace Arrakis;
 public sealed class ArrakisClient : IAsyncDisposable
 {
     private const int DefaultDeadlineMilliseconds = 1000;
+    private const int ReleaseTries = 3;
     private static readonly TimeSpan s_reconnectTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_releaseTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_reconnectPause = TimeSpan.FromMilliseconds(100);
@@ -146,10 +147,10 @@ public sealed class ArrakisClient : IAsyncDisposable
             return;
         }
 
+        await _connecting.WaitAsync().ConfigureAwait(false); // A reconnection that is under way ends first.
+        await ReleaseAllAsync().ConfigureAwait(false);
         if (_connection is { } connection)
         {
-            // The daemon releases what was bound on this connection; what it re-adopted after a restart it cannot know of.
-            await ReleaseAllAsync(connection).ConfigureAwait(false);
             await connection.DisposeAsync().ConfigureAwait(false);
         }
 
@@ -157,19 +158,56 @@ public sealed class ArrakisClient : IAsyncDisposable
         _connecting.Dispose();
     }
 
-    private async Task ReleaseAllAsync(ControlConnection connection)
+    /// <summary>
+    /// Releases one by one: the daemon releases what was bound on a connection that ends, but a restarted one has adopted
+    /// the bindings and does not know whose conversation they were of.
+    /// </summary>
+    private async Task ReleaseAllAsync()
     {
         using var limit = new CancellationTokenSource(s_releaseTime);
-        foreach ((ulong bindingId, uint generation) in _live.Keys)
+        foreach ((ulong, uint) binding in _live.Keys)
         {
-            try
+            _owed.Enqueue(binding);
+        }
+
+        _live.Clear();
+        try
+        {
+            for (int tries = 0; !_owed.IsEmpty && tries < ReleaseTries; tries++)
             {
-                _ = await connection.RequestAsync(id => new ReleaseRequest { Id = id, BindingId = bindingId, Generation = generation }, limit.Token).ConfigureAwait(false);
+                if (await TryReopenAsync(limit.Token).ConfigureAwait(false) is not { } connection)
+                {
+                    return; // No daemon: it releases them at the end of this process.
+                }
+
+                for (int count = _owed.Count; count > 0 && _owed.TryDequeue(out (ulong Id, uint Generation) owed); count--)
+                {
+                    await TryReleaseAsync(connection, owed.Id, owed.Generation, limit.Token).ConfigureAwait(false);
+                }
             }
-            catch (Exception e) when (e is ArrakisException or OperationCanceledException)
-            {
-                // It has ended already, or the daemon has, or hangs: then the end of this process releases it.
-            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The daemon hangs: it too releases them at the end of this process.
+        }
+    }
+
+    private async Task<ControlConnection?> TryReopenAsync(CancellationToken cancellation)
+    {
+        if (_connection is not { IsBroken: true } broken)
+        {
+            return _connection;
+        }
+
+        _connection = null;
+        await broken.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            return _connection = await ReconnectAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (ArrakisException)
+        {
+            return null;
         }
     }
 
@@ -260,11 +298,11 @@ public sealed class ArrakisClient : IAsyncDisposable
         await TryReleaseAsync(connection, bindingId, generation).ConfigureAwait(false);
     }
 
-    private async Task TryReleaseAsync(ControlConnection connection, ulong bindingId, uint generation)
+    private async Task TryReleaseAsync(ControlConnection connection, ulong bindingId, uint generation, CancellationToken cancellation = default)
     {
         try
         {
-            _ = await connection.RequestAsync(id => new ReleaseRequest { Id = id, BindingId = bindingId, Generation = generation }, default).ConfigureAwait(false);
+            _ = await connection.RequestAsync(id => new ReleaseRequest { Id = id, BindingId = bindingId, Generation = generation }, cancellation).ConfigureAwait(false);
         }
         catch (ArrakisException e)
         {

@@ -9,6 +9,7 @@ public sealed unsafe class TapInterface : IDisposable
     private const int RequestLength = 40; // struct ifreq
     private const int NameLength = 16; // IFNAMSIZ
     private const int TunSetInterface = 0x4004_54CA; // TUNSETIFF
+    private const int TunGetInterface = unchecked((int)0x8004_54D2); // TUNGETIFF
     private const short TapWithoutHeader = 0x1002; // IFF_TAP | IFF_NO_PI
     private const int GetFlags = 0x8913; // SIOCGIFFLAGS
     private const int SetFlags = 0x8914; // SIOCSIFFLAGS
@@ -58,6 +59,17 @@ public sealed unsafe class TapInterface : IDisposable
             descriptor.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The name of the interface that a wire is of, in whatever network namespace that is; null where there is none any more.</summary>
+    public static string? NameOf(Descriptor wire)
+    {
+        ArgumentNullException.ThrowIfNull(wire);
+        byte* request = stackalloc byte[RequestLength];
+        new Span<byte>(request, RequestLength).Clear();
+        return LibC.ioctl(wire.Number, TunGetInterface, request) < 0
+            ? null
+            : Encoding.ASCII.GetString(new ReadOnlySpan<byte>(request, NameLength)).TrimEnd('\0');
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.Wire;
@@ -16,8 +16,9 @@ internal static class ArpAsker
 
     public static void Play(ArpOrder order)
     {
-        int index = int.Parse(File.ReadAllText($"/sys/class/net/{order.Interface}/ifindex"), CultureInfo.InvariantCulture);
-        var mac = MacAddress.Parse(File.ReadAllText($"/sys/class/net/{order.Interface}/address").Trim());
+        NetworkInterface own = NetworkInterface.GetAllNetworkInterfaces().Single(candidate => candidate.Name == order.Interface);
+        int index = own.GetIPProperties().GetIPv4Properties().Index;
+        var mac = MacAddress.Read(own.GetPhysicalAddress().GetAddressBytes());
         using var socket = new Socket(AddressFamily.Packet, SocketType.Raw, (ProtocolType)BinaryPrimitives.ReverseEndianness(ProtocolArp)) { ReceiveTimeout = TimeoutMilliseconds };
         socket.Bind(new LinkEndPoint(index));
         byte[] request = new byte[EthernetView.MinFrameLength];

@@ -35,9 +35,8 @@ internal static class Churn
             try
             {
                 await using ArrakisClient client = await ArrakisClient.ConnectAsync(controlSocket);
-                for (int i = random.Next(1, 20); i > 0; i--)
+                while (await BindOnceAsync(client, random))
                 {
-                    await BindOnceAsync(client, random);
                     _ = Interlocked.Increment(ref s_rounds);
                 }
             }
@@ -48,8 +47,10 @@ internal static class Churn
         }
     }
 
-    private static async Task BindOnceAsync(ArrakisClient client, Random random)
+    /// <summary>One round; false where the binding is left to the end of the conversation.</summary>
+    private static async Task<bool> BindOnceAsync(ArrakisClient client, Random random)
     {
+        bool givesBack = random.Next(4) != 0;
         NicBinding nic = await client.BindNicAsync(new NicRequest { QueueSize = 1 << random.Next(4, 9), Buffers = 1024 });
         try
         {
@@ -60,11 +61,11 @@ internal static class Churn
 
             await Task.Delay(random.Next(MaxMilliseconds));
             _ = nic.PollOnce(static (_, _) => { });
+            return givesBack;
         }
         finally
         {
-            // Some are left to the end of the conversation.
-            if (random.Next(4) != 0)
+            if (givesBack)
             {
                 await nic.DisposeAsync();
             }

@@ -212,13 +212,14 @@ internal sealed class SoftDevice : INicDevice
 
         if (left.Remove(UplinkPart, out Descriptor? kept))
         {
-            if (Directory.Exists($"/sys/class/net/{name}"))
+            // Asked of the descriptor: the interface may have been moved to another network namespace.
+            if (TapInterface.NameOf(kept) == name)
             {
                 _uplink = kept;
                 return;
             }
 
-            kept.Dispose(); // Of another name, or of another namespace.
+            kept.Dispose(); // Of another name, or gone with its namespace.
         }
 
         try
