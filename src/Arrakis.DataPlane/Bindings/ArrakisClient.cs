@@ -246,7 +246,7 @@ public sealed class ArrakisClient : IAsyncDisposable
             _connection = fresh;
             while (_owed.TryDequeue(out (ulong Id, uint Generation) owed))
             {
-                await TryReleaseAsync(fresh, owed.Id, owed.Generation).ConfigureAwait(false);
+                await TryReleaseAsync(fresh, owed.Id, owed.Generation, CancellationToken.None).ConfigureAwait(false);
             }
 
             return fresh;
