@@ -12,10 +12,18 @@ internal sealed class TestRings : IDisposable
     {
         Device = new TestDevice(queueSize, buffers);
         _region = DmaRegion.Map(Device.Grant.Memory, Device.Memory.Descriptor);
-        Pool = new PacketPool(_region, Device.Grant.Memory);
-        Receive = new ReceiveRing(_region, Pool, Device.Grant.Queues[0], Device.ReceiveKick);
-        Transmit = new TransmitRing(_region, Pool, Device.Grant.Queues[1], Device.TransmitKick);
-        Receive.Start();
+        try
+        {
+            Pool = new PacketPool(_region, Device.Grant.Memory);
+            Receive = new ReceiveRing(_region, Pool, Device.Grant.Queues[0], Device.ReceiveKick);
+            Transmit = new TransmitRing(_region, Pool, Device.Grant.Queues[1], Device.TransmitKick);
+            Receive.Start();
+        }
+        catch
+        {
+            Dispose(); // Other tests count what is mapped.
+            throw;
+        }
     }
 
     public TestDevice Device { get; }

@@ -188,7 +188,15 @@ public sealed class SessionRequestTests
     {
         using (FrontEnd frontEnd = device.Connect(0))
         {
-            send(frontEnd);
+            try
+            {
+                send(frontEnd);
+            }
+            catch (LinuxException e) when (e.Errno == Tmds.Linux.LibC.EPIPE)
+            {
+                // The session had ended before all was sent.
+            }
+
             Assert.True(frontEnd.IsClosed());
         }
 
