@@ -1,3 +1,4 @@
+using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.TestBed.Daemon;
 
 namespace Arrakis.ControlPlane.Tests.ControlSocket;
@@ -8,10 +9,7 @@ public sealed class DaemonFixture : IAsyncLifetime
     /// <summary>The daemon.</summary>
     public DaemonProcess Daemon { get; private set; } = null!;
 
-    /// <summary>Open sockets, memory files, events and processes of the daemon; it opens assemblies when it first needs them.</summary>
-    internal int OpenDescriptors => Directory.GetFileSystemEntries($"/proc/{Daemon.ProcessId}/fd").Count(static path =>
-        new FileInfo(path).LinkTarget is { } target
-        && (target.StartsWith("socket:", StringComparison.Ordinal) || target.StartsWith("anon_inode:", StringComparison.Ordinal) || target.StartsWith("/memfd:", StringComparison.Ordinal)));
+    internal int OpenDescriptors => OpenFiles.CountOf(Daemon.ProcessId);
 
     public async ValueTask InitializeAsync() => Daemon = await DaemonProcess.StartAsync(new DaemonSetup
     {

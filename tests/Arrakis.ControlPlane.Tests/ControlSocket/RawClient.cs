@@ -98,6 +98,14 @@ internal sealed class RawClient : IDisposable
         return (Assert.IsType<BindNicReply>(reply).Grant, descriptors);
     }
 
+    /// <summary>Binds at a daemon that takes one request at a time: its answer to the next says that it has noted the grant as sent.</summary>
+    internal async Task<(Grant Grant, IReadOnlyList<Descriptor> Descriptors)> BindConfirmedAsync()
+    {
+        (Grant grant, IReadOnlyList<Descriptor> descriptors) = await BindAsync();
+        _ = await ListAsync();
+        return (grant, descriptors);
+    }
+
     internal async Task ReleaseAsync(Grant grant) =>
         _ = Assert.IsType<DoneReply>(await AskAsync(new ReleaseRequest { Id = NextId(), BindingId = grant.BindingId, Generation = grant.Generation }));
 

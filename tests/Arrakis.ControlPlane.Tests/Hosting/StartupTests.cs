@@ -29,9 +29,9 @@ public sealed class StartupTests
     public async Task A_daemon_whose_functions_are_all_bound_starts_again_all_the_same()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(new DaemonSetup { Functions = 1 }, cancellation);
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(new DaemonSetup { Functions = 1, Limits = "{ \"requestsInFlight\": 1 }" }, cancellation);
         using RawClient holder = await RawClient.GreetAsync(daemon.ControlSocket);
-        _ = await holder.BindAsync();
+        _ = await holder.BindConfirmedAsync();
         await daemon.KillAsync();
         await daemon.StartAgainAsync(cancellation);
         using RawClient client = await RawClient.GreetAsync(daemon.ControlSocket);

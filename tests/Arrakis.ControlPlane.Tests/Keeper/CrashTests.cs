@@ -13,12 +13,14 @@ namespace Arrakis.ControlPlane.Tests.Keeper;
 public sealed class CrashTests
 {
     private const int Stop = 19;
+    private static readonly DaemonSetup s_setup = new() { Limits = "{ \"requestsInFlight\": 1 }" };
+    private static readonly List<RawClient> s_clients = []; // Closing one would release its binding.
 
     [Fact]
     public async Task A_killed_daemons_binding_is_adopted_and_can_be_revoked()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(cancellation: cancellation);
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(s_setup, cancellation);
         (Grant grant, StatusReader status) = await BindAsync(daemon);
         using (status)
         {
@@ -39,7 +41,7 @@ public sealed class CrashTests
     public async Task A_killed_keeper_is_started_again_and_refilled()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(cancellation: cancellation);
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(s_setup, cancellation);
         (Grant grant, StatusReader status) = await BindAsync(daemon);
         using (status)
         {
@@ -57,7 +59,7 @@ public sealed class CrashTests
     public async Task A_keeper_that_does_not_answer_is_replaced()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(cancellation: cancellation);
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(s_setup, cancellation);
         using (ProcessDescriptor keeper = ProcessDescriptor.Open(daemon.KeeperProcessId))
         {
             Assert.True(keeper.Signal(Stop));
@@ -72,7 +74,7 @@ public sealed class CrashTests
     public async Task A_daemon_that_is_told_to_stop_and_keep_leaves_its_bindings_to_the_next()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(new DaemonSetup { OnStop = "keep" }, cancellation);
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(s_setup with { OnStop = "keep" }, cancellation);
         (Grant grant, StatusReader status) = await BindAsync(daemon);
         using (status)
         {
@@ -94,11 +96,8 @@ public sealed class CrashTests
     private static async Task<(Grant Grant, StatusReader Status)> BindAsync(DaemonProcess daemon)
     {
         RawClient client = await RawClient.GreetAsync(daemon.ControlSocket);
-        (Grant grant, IReadOnlyList<Descriptor> descriptors) = await client.BindAsync();
-        GC.KeepAlive(client);
+        (Grant grant, IReadOnlyList<Descriptor> descriptors) = await client.BindConfirmedAsync();
         s_clients.Add(client);
         return (grant, new StatusReader(descriptors[Grant.StatusDescriptor]));
     }
-
-    private static readonly List<RawClient> s_clients = []; // Closing one would release its binding.
 }

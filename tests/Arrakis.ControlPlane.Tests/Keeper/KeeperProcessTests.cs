@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Arrakis.ControlPlane.Keeper;
+using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
@@ -86,6 +87,7 @@ public sealed class KeeperProcessTests : IAsyncLifetime
     public async Task Null_long_and_surplus_names_and_descriptors_are_refused_and_closed()
     {
         using MemoryFile file = MemoryFile.Create("arrakis-test", 4096, PagePreference.BaseOnly);
+        Assert.Empty(await ListAsync()); // It has taken the connection.
         int before = OpenDescriptors;
         Assert.NotNull((await SendAsync("{\"operation\":\"Put\",\"names\":[null]}"u8.ToArray(), file.Descriptor)).Reply.Fault);
         Assert.NotNull((await AskAsync(KeeperOperation.Put, [new string('n', 256)], file.Descriptor)).Reply.Fault);
@@ -112,7 +114,7 @@ public sealed class KeeperProcessTests : IAsyncLifetime
         Assert.False(File.Exists(_path));
     }
 
-    private int OpenDescriptors => Directory.GetFileSystemEntries($"/proc/{_keeper.Id}/fd").Length;
+    private int OpenDescriptors => OpenFiles.CountOf(_keeper.Id);
 
     private async Task<UnixSocket> ConnectAsync()
     {
