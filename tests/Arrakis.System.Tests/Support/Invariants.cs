@@ -18,7 +18,7 @@ internal static class Invariants
         }
         catch (TimeoutException e)
         {
-            throw new TimeoutException($"{broken} {e.Message}", e);
+            throw new TimeoutException($"{e.Message}\nAt the end: {broken}");
         }
     }
 
@@ -32,7 +32,7 @@ internal static class Invariants
         }
         catch (TimeoutException e)
         {
-            throw new TimeoutException($"{different} {e.Message}", e);
+            throw new TimeoutException($"{e.Message}\nAt the end: {different}");
         }
     }
 

@@ -25,7 +25,8 @@ internal static class ProcessFacts
         Dictionary<string, int> descriptors = [];
         foreach (string entry in Directory.GetFileSystemEntries($"/proc/{processId}/fd"))
         {
-            if (new FileInfo(entry).LinkTarget is { } target)
+            // The runtime opens assemblies when it needs them, once.
+            if (new FileInfo(entry).LinkTarget is { } target && !target.EndsWith(".dll", StringComparison.Ordinal))
             {
                 // Sockets and pipes by kind, memory files without the binding's number.
                 string kind = target.Split(':', '-')[0];
