@@ -107,6 +107,11 @@ internal sealed class TransmitRing
             _free[_freeCount++] = (ushort)id;
         }
 
+        if (count != 0)
+        {
+            _pool.OwnNext();
+        }
+
         return count;
     }
 

@@ -21,6 +21,8 @@ public sealed unsafe class SplitDeviceRing
     /// </summary>
     public const int MaxChainLength = 256;
 
+    private const int OwnedLength = 2 * 64; // A small frame with its headers: two cache lines.
+
     private readonly MemoryTable _memory;
     private readonly byte* _descriptors;
     private readonly byte* _available;
@@ -257,6 +259,28 @@ public sealed unsafe class SplitDeviceRing
     }
 
     /// <summary>
+    /// Writes a little into the buffer that the next frame will be written to, to be called when there is time: its first
+    /// lines are in the driver's cache since it read them, and come over before a frame waits for that.
+    /// </summary>
+    public void OwnNext()
+    {
+        if (Fault != RingFault.None || _availableIndex == _next)
+        {
+            return;
+        }
+
+        uint index = Volatile.Read(ref *(ushort*)(_available + SplitRingLayout.EntriesOffset + (_next & _mask) * SplitRingLayout.AvailableEntrySize)) & (uint)_mask;
+        byte* entry = _descriptors + index * SplitRingLayout.DescriptorSize;
+        ulong address = Volatile.Read(ref *(ulong*)entry);
+        ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitRingLayout.DescriptorLengthOffset));
+        if ((uint)rest >= OwnedLength && (rest >> 32 & SplitRingLayout.DescriptorWrite) != 0 && _memory.Translate(new Iova(address), (uint)rest) is var buffer && buffer is not null)
+        {
+            buffer[0] = 0;
+            buffer[OwnedLength - 1] = 0;
+        }
+    }
+
+    /// <summary>
     /// Whether the driver wants an event for what was published. Between the two belongs a full barrier
     /// (<see cref="Interlocked.MemoryBarrier"/>), or a driver that goes to sleep just then is not woken (§2.7.7.2).
     /// </summary>
@@ -351,10 +375,15 @@ public sealed unsafe class SplitDeviceRing
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void AddUsed(ushort head, uint length)
     {
-        // Plain stores of 4 aligned bytes each; Publish orders them before the index.
+        // Plain stores of 4 aligned bytes each; Publish orders them before the index. With frames of one length an entry is
+        // the same each round: leaving it as it is spares the driver a cache miss.
         byte* entry = _used + SplitRingLayout.EntriesOffset + (_usedIndex & _mask) * SplitRingLayout.UsedEntrySize;
-        *(uint*)entry = head;
-        *(uint*)(entry + 4) = length;
+        if (Volatile.Read(ref *(uint*)entry) != head || Volatile.Read(ref *(uint*)(entry + 4)) != length)
+        {
+            *(uint*)entry = head;
+            *(uint*)(entry + 4) = length;
+        }
+
         _usedIndex++;
         _next++;
     }

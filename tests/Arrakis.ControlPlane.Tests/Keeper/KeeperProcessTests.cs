@@ -95,7 +95,14 @@ public sealed class KeeperProcessTests : IAsyncLifetime
         Assert.NotNull((await AskAsync(KeeperOperation.List, [], file.Descriptor)).Reply.Fault);
         Assert.NotNull((await SendAsync(Encoding.UTF8.GetBytes(new string(' ', KeeperJson.MaxMessageLength + 1)), file.Descriptor)).Reply.Fault);
         Assert.Empty(await ListAsync());
-        Assert.Equal(before, OpenDescriptors);
+
+        // The runtime has a few of its own now and then; a descriptor that was kept would stay.
+        for (long start = TimeProvider.System.GetTimestamp(); OpenDescriptors > before && TimeProvider.System.GetElapsedTime(start) < s_patience;)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+
+        Assert.InRange(OpenDescriptors, 0, before);
     }
 
     [Fact]

@@ -188,6 +188,7 @@ internal sealed class VfPort
         if (received)
         {
             Wake(receive!);
+            receive!.Ring.OwnNext();
         }
 
         if (taken)
