@@ -76,7 +76,7 @@ public sealed class ManagementSocketTests : IDisposable
         Assert.Equal(ErrorCode.WrongDescriptors, Refused(socket, MessageCodec.Encode(new AttachUplinkRequest { Id = 4 }), extra.Descriptor).Code);
         Assert.Equal(ErrorCode.WrongDescriptors, Refused(socket, MessageCodec.Encode(new AttachUplinkRequest { Id = 5 }), [.. Enumerable.Repeat(extra.Descriptor, 32)]).Code);
         _ = Ask(socket, new ReadCountersRequest { Id = 6 }); // What came before it is done with when it is answered.
-        Assert.Equal(before, OpenDescriptors.Count());
+        OpenDescriptors.AssertNoMoreThan(before);
     }
 
     [Fact]
