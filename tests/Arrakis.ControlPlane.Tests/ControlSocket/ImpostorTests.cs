@@ -1,5 +1,5 @@
-using Arrakis.TestBed.Daemon;
 using Arrakis.ControlPlane.Tests.Ctl;
+using Arrakis.TestBed.Daemon;
 
 namespace Arrakis.ControlPlane.Tests.ControlSocket;
 
