@@ -19,25 +19,17 @@ internal sealed partial class Testpmd : IAsyncDisposable
 
     private readonly Process _process;
     private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
     private readonly Task _reading;
 
     private Testpmd(Process process)
     {
         _process = process;
-        _reading = Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
+        _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
-    /// <summary>Everything that it has written.</summary>
-    public string Output
-    {
-        get
-        {
-            lock (_output)
-            {
-                return _output.ToString();
-            }
-        }
-    }
+    /// <summary>Its prompts and answers so far. What it complains of may come in the middle of them, so that is kept apart.</summary>
+    public string Output => TextOf(_output);
 
     /// <summary>Starts it and waits for its prompt; nothing is forwarded yet.</summary>
     /// <param name="pages">Its hugepages.</param>
@@ -101,7 +93,7 @@ internal sealed partial class Testpmd : IAsyncDisposable
         {
             if (_process.HasExited || TimeProvider.System.GetElapsedTime(start) > s_patience)
             {
-                throw new InvalidOperationException($"dpdk-testpmd never wrote '{text}':\n{Output}");
+                throw new InvalidOperationException($"dpdk-testpmd never wrote '{text}':\n{Output}\n{TextOf(_errors)}");
             }
 
             await Task.Delay(10);
@@ -150,14 +142,22 @@ internal sealed partial class Testpmd : IAsyncDisposable
         }
     }
 
-    private async Task ReadAsync(StreamReader from)
+    private static string TextOf(StringBuilder text)
+    {
+        lock (text)
+        {
+            return text.ToString();
+        }
+    }
+
+    private static async Task ReadAsync(StreamReader from, StringBuilder to)
     {
         char[] buffer = new char[4096];
         while (await from.ReadAsync(buffer) is > 0 and var read)
         {
-            lock (_output)
+            lock (to)
             {
-                _ = _output.Append(buffer, 0, read);
+                _ = to.Append(buffer, 0, read);
             }
         }
     }
