@@ -61,11 +61,11 @@ public sealed partial class DaemonProcess : IAsyncDisposable
     {
         string folder = string.Create(CultureInfo.InvariantCulture, $"/run/arrakis-test-{Environment.ProcessId}-{Interlocked.Increment(ref s_count)}");
         var daemon = new DaemonProcess(setup ?? new DaemonSetup(), folder);
-        _ = Directory.CreateDirectory(folder);
-        daemon.WritePolicy(daemon._setup.Policy);
-        await File.WriteAllTextAsync(Path.Combine(folder, ConfigurationName), daemon._setup.Configuration(folder), cancellation);
         try
         {
+            _ = Directory.CreateDirectory(folder);
+            daemon.WritePolicy(daemon._setup.Policy);
+            await File.WriteAllTextAsync(Path.Combine(folder, ConfigurationName), daemon._setup.Configuration(folder), cancellation);
             await daemon.StartAgainAsync(cancellation);
             return daemon;
         }
