@@ -51,8 +51,8 @@ internal static class CommandLine
             ClientCore = parsed.GetValue(s_clientCore),
             ServerCore = parsed.GetValue(s_serverCore),
             PayloadLength = parsed.GetValue(s_payload),
-            WarmupMilliseconds = quick ? 250 : 500,
-            DurationMilliseconds = quick ? 300 : 2000,
+            WarmupMilliseconds = quick ? 200 : 500,
+            DurationMilliseconds = quick ? 200 : 2000,
         };
     }
 
