@@ -1,3 +1,4 @@
+using Arrakis.Contract.Control;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
 
@@ -37,7 +38,13 @@ public sealed class UdpPingTests(SharedDaemon shared) : IClassFixture<SharedDaem
             "UdpPing", null, Programs.UdpPing, ["10.97.0.200:7", "--socket", shared.Daemon.ControlSocket, "--timeout", "3600"], ChildEnding.Signal);
         await using ArrakisClient client = await shared.Daemon.ConnectAsync(TestContext.Current.CancellationToken);
         await shared.Daemon.UntilAsync(
-            async () => (await client.ListDevicesAsync(TestContext.Current.CancellationToken)).SelectMany(static device => device.VirtualFunctions).Any(static function => function.Counters.FramesIn > 0),
+            async () =>
+            {
+                // Counters start anew before a binding is listed; what an earlier holder sent does not count.
+                IReadOnlyList<BindingDescription> bindings = await client.ListBindingsAsync(TestContext.Current.CancellationToken);
+                IReadOnlyList<DeviceDescription> devices = await client.ListDevicesAsync(TestContext.Current.CancellationToken);
+                return bindings.Count > 0 && devices[0].VirtualFunctions[bindings[0].VirtualFunction].Counters.FramesIn > 0;
+            },
             "a frame of UdpPing",
             TestContext.Current.CancellationToken);
 
