@@ -30,7 +30,7 @@ internal sealed class DaemonSession : IAsyncDisposable
     /// <summary>Starts the daemon and waits until its device is up. It ends with the teardown at the latest.</summary>
     public static async Task<DaemonSession> StartAsync(int core, string idle, bool uplink, Teardown teardown, CancellationToken cancellation)
     {
-        var setup = new DaemonSetup { Network = DemoNetwork.Prefix, Core = core, Idle = idle, Uplink = uplink ? Uplink : null };
+        var setup = new DaemonSetup { SocketMode = "0600", Network = DemoNetwork.Prefix, Core = core, Idle = idle, Uplink = uplink ? Uplink : null };
         DaemonProcess daemon = await DaemonProcess.StartAsync(setup, cancellation);
         teardown.Add("end the daemon", async () => await daemon.DisposeAsync());
         return new DaemonSession(daemon, await daemon.ConnectAsync(cancellation));

@@ -6,6 +6,9 @@ public sealed record DaemonSetup
     /// <summary>Name of the software device.</summary>
     public const string Device = "soft0";
 
+    /// <summary>Permission bits of the control socket, in octal; tests connect as other users too.</summary>
+    public string SocketMode { get; init; } = "0666";
+
     /// <summary>The network of the software device.</summary>
     public string Network { get; init; } = "10.97.0.0/24";
 
@@ -46,7 +49,7 @@ public sealed record DaemonSetup
 
     internal string Configuration(string folder) => $$"""
         {
-          "socket": { "path": "{{folder}}/{{DaemonProcess.SocketName}}", "mode": "0666" },
+          "socket": { "path": "{{folder}}/{{DaemonProcess.SocketName}}", "mode": "{{SocketMode}}" },
           "runtimeDirectory": "{{folder}}",
           "policyFile": "{{folder}}/{{DaemonProcess.PolicyName}}",
           "keeper": "{{Keeper}}",
