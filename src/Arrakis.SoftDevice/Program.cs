@@ -12,7 +12,7 @@ var functions = new Option<int>("--functions") { Description = $"Virtual functio
 var processor = new Option<int?>("--core") { Description = "Core of the polling thread; any where not given." };
 var idle = new Option<string>("--idle") { Description = "What the polling thread does when nothing comes: poll on, or sleep until a doorbell rings.", DefaultValueFactory = _ => "adaptive" };
 idle.AcceptOnlyFromAmong("spin", "adaptive");
-var maxQueueSize = new Option<int>("--queue-size-max") { Description = "The longest ring that a driver may have.", DefaultValueFactory = _ => SplitRingLayout.MaxQueueSize };
+var maxQueueSize = new Option<int>("--queue-size-max") { Description = "The longest ring that a driver may have.", DefaultValueFactory = _ => VirtqueueLayout.MaxQueueSize };
 functions.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<int>() is < 1 or > EthernetSwitch.MaxFunctions)
@@ -22,7 +22,7 @@ functions.Validators.Add(result =>
 });
 maxQueueSize.Validators.Add(result =>
 {
-    if (!SplitRingLayout.IsValidQueueSize(result.GetValueOrDefault<int>()))
+    if (!VirtqueueLayout.IsValidQueueSize(result.GetValueOrDefault<int>()))
     {
         result.AddError("--queue-size-max takes a power of two from 2 to 32768.");
     }

@@ -41,7 +41,7 @@ internal static class Samples
         Mtu = 1500,
         Features = VirtioFeatures.Version1 | (VirtioFeatures)(1UL << 60),
         Memory = new(1 << 21, 1 << 21, 1UL << 32, 65536, 1 << 20, 2048),
-        Queues = [new(QueueDirection.Receive, RingLayoutKind.VirtioSplit, SplitRingLayout.At(0, 256), 3), new(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, SplitRingLayout.At(8192, 256), 4)],
+        Queues = [new(QueueDirection.Receive, VirtqueueLayout.At(VirtqueueFormat.Split, 0, 256), 3), new(QueueDirection.Transmit, VirtqueueLayout.At(VirtqueueFormat.Split, 8192, 256), 4)],
         Rate = Rate,
     };
 

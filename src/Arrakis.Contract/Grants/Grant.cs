@@ -5,13 +5,6 @@ using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Contract;
 
-/// <summary>Ring layouts that a data plane may be granted.</summary>
-public enum RingLayoutKind
-{
-    /// <summary>Split virtqueue (virtio 1.2 §2.7).</summary>
-    VirtioSplit,
-}
-
 /// <summary>Which way a queue carries packets, seen from the application.</summary>
 public enum QueueDirection
 {
@@ -24,10 +17,9 @@ public enum QueueDirection
 
 /// <summary>One ring of a grant.</summary>
 /// <param name="Direction">Which way it carries packets.</param>
-/// <param name="Layout">Its format.</param>
-/// <param name="Ring">Where its parts lie in queue memory.</param>
+/// <param name="Ring">Its format, and where its areas lie in queue memory.</param>
 /// <param name="KickDescriptor">Place of its doorbell eventfd among the grant's descriptors.</param>
-public sealed record QueueGrant(QueueDirection Direction, RingLayoutKind Layout, SplitRingLayout Ring, int KickDescriptor);
+public sealed record QueueGrant(QueueDirection Direction, VirtqueueLayout Ring, int KickDescriptor);
 
 /// <summary>The queue memory of a grant.</summary>
 /// <param name="Length">Bytes of the memfd.</param>

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Contract.Json;
 
@@ -28,7 +29,7 @@ namespace Arrakis.Contract.Json;
         typeof(NamedEnumConverter<RevocationMode>),
         typeof(NamedEnumConverter<FilterDirection>),
         typeof(NamedEnumConverter<FilterProtocol>),
-        typeof(NamedEnumConverter<RingLayoutKind>),
+        typeof(NamedEnumConverter<VirtqueueFormat>),
         typeof(NamedEnumConverter<QueueDirection>),
     ])]
 [JsonSerializable(typeof(ControlRequest))]

@@ -36,8 +36,8 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             Memory = new MemoryGrant(memory.Length, memory.PageSize, QueueMemoryPlan.IovaBase, plan.BufferOffset, plan.BufferLength, QueueMemoryPlan.BufferSize),
             Queues =
             [
-                new QueueGrant(QueueDirection.Receive, RingLayoutKind.VirtioSplit, plan.Receive, FirstKickDescriptor),
-                new QueueGrant(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, plan.Transmit, FirstKickDescriptor + 1),
+                new QueueGrant(QueueDirection.Receive, plan.Receive, FirstKickDescriptor),
+                new QueueGrant(QueueDirection.Transmit, plan.Transmit, FirstKickDescriptor + 1),
             ],
             Rate = reservation.Rate,
         };

@@ -139,10 +139,10 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
         bell.Ring(binding);
     }
 
-    private static ushort ReadUsedIndex(Binding binding, SplitRingLayout ring)
+    private static ushort ReadUsedIndex(Binding binding, VirtqueueLayout ring)
     {
         Span<byte> index = stackalloc byte[sizeof(ushort)];
-        return binding.Memory!.Read(index, ring.UsedRing + SplitRingLayout.IndexOffset) == index.Length
+        return binding.Memory!.Read(index, ring.DeviceArea + SplitFormat.IndexOffset) == index.Length
             ? BinaryPrimitives.ReadUInt16LittleEndian(index)
             : throw new ArrakisException(ErrorCode.MemoryExhausted, "The holder has truncated its queue memory.", "Release the binding and bind again.");
     }

@@ -6,7 +6,7 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.ControlPlane.Bindings;
 
 /// <summary>Where rings and buffers lie in queue memory: rings first, buffers page aligned after them.</summary>
-internal sealed record QueueMemoryPlan(SplitRingLayout Receive, SplitRingLayout Transmit, long BufferOffset, long BufferLength)
+internal sealed record QueueMemoryPlan(VirtqueueLayout Receive, VirtqueueLayout Transmit, long BufferOffset, long BufferLength)
 {
     /// <summary>Bytes of a buffer.</summary>
     internal const int BufferSize = 2048;
@@ -29,7 +29,7 @@ internal sealed record QueueMemoryPlan(SplitRingLayout Receive, SplitRingLayout 
     /// <exception cref="ArrakisException">Its numbers make no sense.</exception>
     internal static QueueMemoryPlan For(BindNicRequest request)
     {
-        if (!SplitRingLayout.IsValidQueueSize(request.QueueSize))
+        if (!VirtqueueLayout.IsValidQueueSize(request.QueueSize))
         {
             throw new ArrakisException(ErrorCode.InvalidRequest, $"A ring of {request.QueueSize} descriptors cannot be.", "Ask for a power of two from 2 to 32768.");
         }
@@ -39,8 +39,8 @@ internal sealed record QueueMemoryPlan(SplitRingLayout Receive, SplitRingLayout 
             throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.Buffers} packet buffers cannot be.", $"Ask for 2 to {MaxBuffers}.");
         }
 
-        SplitRingLayout receive = SplitRingLayout.At(0, request.QueueSize);
-        SplitRingLayout transmit = SplitRingLayout.At(receive.End, request.QueueSize);
+        VirtqueueLayout receive = VirtqueueLayout.At(VirtqueueFormat.Split, 0, request.QueueSize);
+        VirtqueueLayout transmit = VirtqueueLayout.At(VirtqueueFormat.Split, receive.End, request.QueueSize);
         return new QueueMemoryPlan(receive, transmit, RoundUp(transmit.End, MemoryFile.BasePageSize), (long)request.Buffers * BufferSize);
     }
 

@@ -111,7 +111,7 @@ internal abstract record DeviceOptions
     public int Mtu { get; set; } = 1500;
 
     /// <summary>The largest ring.</summary>
-    public int QueueSizeMax { get; set; } = Wire.Virtio.SplitRingLayout.MaxQueueSize;
+    public int QueueSizeMax { get; set; } = Wire.Virtio.VirtqueueLayout.MaxQueueSize;
 
     /// <summary>What all functions together may send; null is no limit.</summary>
     public long? RateBitsPerSecond { get; set; }

@@ -111,7 +111,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
         }
 
-        if (!SplitRingLayout.IsValidQueueSize(device.QueueSizeMax))
+        if (!VirtqueueLayout.IsValidQueueSize(device.QueueSizeMax))
         {
             faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
         }

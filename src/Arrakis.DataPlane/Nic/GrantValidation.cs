@@ -61,12 +61,12 @@ internal static class GrantValidation
         var parts = new List<(long Start, long End)> { (grant.Memory.BufferOffset, grant.Memory.BufferOffset + grant.Memory.BufferLength) };
         foreach (QueueGrant queue in grant.Queues)
         {
-            Require(queue.Layout == RingLayoutKind.VirtioSplit, $"This data plane does not speak the ring layout {queue.Layout}.");
-            SplitRingLayout ring = queue.Ring;
+            Require(queue.Ring.Format == VirtqueueFormat.Split, $"This data plane does not speak {queue.Ring.Format} rings.");
+            VirtqueueLayout ring = queue.Ring;
             Require(ring.FitsIn(grant.Memory.Length), $"The ring {ring} is not in queue memory of {grant.Memory.Length} bytes, or is not aligned.");
-            parts.Add((ring.DescriptorTable, ring.DescriptorTable + ring.DescriptorTableLength));
-            parts.Add((ring.AvailableRing, ring.AvailableRing + ring.AvailableRingLength));
-            parts.Add((ring.UsedRing, ring.UsedRing + ring.UsedRingLength));
+            parts.Add((ring.DescriptorArea, ring.DescriptorArea + ring.DescriptorAreaLength));
+            parts.Add((ring.DriverArea, ring.DriverArea + ring.DriverAreaLength));
+            parts.Add((ring.DeviceArea, ring.DeviceArea + ring.DeviceAreaLength));
             Require(
                 queue.KickDescriptor > Grant.EventDescriptor && queue.KickDescriptor < descriptors.Count,
                 $"The doorbell is descriptor {queue.KickDescriptor} of {descriptors.Count}.");

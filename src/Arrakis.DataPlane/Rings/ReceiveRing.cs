@@ -137,7 +137,7 @@ internal sealed class ReceiveRing
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void WriteDescriptor(int id) =>
-        _ring.WriteDescriptor((uint)id, _pool.AddressOf(_buffers[id]), (uint)_pool.BufferSize, SplitRingLayout.DescriptorWrite);
+        _ring.WriteDescriptor((uint)id, _pool.AddressOf(_buffers[id]), (uint)_pool.BufferSize, DescriptorFlags.Write);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void GiveToDevice(int id)

@@ -31,10 +31,10 @@ internal unsafe struct SplitRing
 
     public SplitRing(DmaRegion region, QueueGrant queue, EventFd doorbell)
     {
-        SplitRingLayout layout = queue.Ring;
-        _descriptors = region.At(layout.DescriptorTable, layout.DescriptorTableLength);
-        _available = region.At(layout.AvailableRing, layout.AvailableRingLength);
-        _used = region.At(layout.UsedRing, layout.UsedRingLength);
+        VirtqueueLayout layout = queue.Ring;
+        _descriptors = region.At(layout.DescriptorArea, layout.DescriptorAreaLength);
+        _available = region.At(layout.DriverArea, layout.DriverAreaLength);
+        _used = region.At(layout.DeviceArea, layout.DeviceAreaLength);
         _doorbell = doorbell;
         _mask = (uint)layout.QueueSize - 1;
         Direction = queue.Direction;
@@ -59,18 +59,18 @@ internal unsafe struct SplitRing
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void WriteDescriptor(uint id, Iova address, uint length, ushort flags)
     {
-        byte* descriptor = _descriptors + (nint)(id & _mask) * SplitRingLayout.DescriptorSize;
+        byte* descriptor = _descriptors + (nint)(id & _mask) * SplitFormat.DescriptorSize;
         Volatile.Write(ref *(ulong*)descriptor, address.Value);
 
         // Length, flags and next (zero) in one store.
-        Volatile.Write(ref *(ulong*)(descriptor + SplitRingLayout.DescriptorLengthOffset), length | (ulong)flags << 32);
+        Volatile.Write(ref *(ulong*)(descriptor + SplitFormat.DescriptorLengthOffset), length | (ulong)flags << 32);
     }
 
     /// <summary>Puts a descriptor into the next available entry.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MakeAvailable(uint id)
     {
-        byte* entry = _available + SplitRingLayout.EntriesOffset + (nint)(_nextAvailable++ & _mask) * SplitRingLayout.AvailableEntrySize;
+        byte* entry = _available + SplitFormat.EntriesOffset + (nint)(_nextAvailable++ & _mask) * SplitFormat.AvailableEntrySize;
 
         // A device that works in order gets the same ids in the same entries each round: leaving them as they are spares
         // it a cache miss on the line.
@@ -87,13 +87,13 @@ internal unsafe struct SplitRing
         _published = _nextAvailable;
 
         // Release: descriptors and entries are visible before the index that makes the device read them (§2.7.13.3.1).
-        Volatile.Write(ref *(ushort*)(_available + SplitRingLayout.IndexOffset), (ushort)_nextAvailable);
+        Volatile.Write(ref *(ushort*)(_available + SplitFormat.IndexOffset), (ushort)_nextAvailable);
 
         // Full barrier: the index is visible before the device's flag is read (§2.7.13.4.1). Without it both sides could read
         // the other's old value, and a sleeping device would not hear of the new entries. Needed on x86-64 too, where a
         // load may pass an earlier store.
         Interlocked.MemoryBarrier();
-        if ((Volatile.Read(ref *(ushort*)_used) & SplitRingLayout.UsedNoNotify) == 0)
+        if ((Volatile.Read(ref *(ushort*)_used) & SplitFormat.UsedNoNotify) == 0)
         {
             RingDoorbell();
         }
@@ -109,7 +109,7 @@ internal unsafe struct SplitRing
     public readonly int CountUsed()
     {
         // Acquire: the index is read before the entries and buffers that it covers (§2.7.14).
-        ushort index = Volatile.Read(ref *(ushort*)(_used + SplitRingLayout.IndexOffset));
+        ushort index = Volatile.Read(ref *(ushort*)(_used + SplitFormat.IndexOffset));
         uint count = (ushort)(index - (ushort)_nextUsed);
         if (count > (uint)Outstanding)
         {
@@ -124,7 +124,7 @@ internal unsafe struct SplitRing
     public ulong TakeUsed()
     {
         // Id (low half) and length (high half) in one load.
-        return Volatile.Read(ref *(ulong*)(_used + SplitRingLayout.EntriesOffset + (nint)(_nextUsed++ & _mask) * SplitRingLayout.UsedEntrySize));
+        return Volatile.Read(ref *(ulong*)(_used + SplitFormat.EntriesOffset + (nint)(_nextUsed++ & _mask) * SplitFormat.UsedEntrySize));
     }
 
     /// <summary>Asks the device for an event at the next used entry. False, and no event asked, where entries wait already.</summary>
@@ -144,7 +144,7 @@ internal unsafe struct SplitRing
     }
 
     /// <summary>The driver polls: no events. A hint only, so nothing has to be ordered.</summary>
-    public readonly void DisarmEvents() => Volatile.Write(ref *(ushort*)_available, SplitRingLayout.AvailableNoInterrupt);
+    public readonly void DisarmEvents() => Volatile.Write(ref *(ushort*)_available, SplitFormat.AvailableNoInterrupt);
 
     [DoesNotReturn]
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -48,7 +48,7 @@ public sealed unsafe class SplitDeviceRing
         _availableIndex = next;
 
         // What the driver has been shown already: zero in a new ring, more when a device resumes one.
-        _usedIndex = Volatile.Read(ref *(ushort*)(used + SplitRingLayout.IndexOffset));
+        _usedIndex = Volatile.Read(ref *(ushort*)(used + SplitFormat.IndexOffset));
         _publishedIndex = _usedIndex;
     }
 
@@ -65,7 +65,7 @@ public sealed unsafe class SplitDeviceRing
     public bool HasAvailable
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => _availableIndex != _next || Volatile.Read(ref *(ushort*)(_available + SplitRingLayout.IndexOffset)) != _next;
+        get => _availableIndex != _next || Volatile.Read(ref *(ushort*)(_available + SplitFormat.IndexOffset)) != _next;
     }
 
     /// <summary>Finds a ring in a front end's memory.</summary>
@@ -87,26 +87,26 @@ public sealed unsafe class SplitDeviceRing
     {
         ArgumentNullException.ThrowIfNull(memory);
         ring = null;
-        if (!SplitRingLayout.IsValidQueueSize(size))
+        if (!VirtqueueLayout.IsValidQueueSize(size))
         {
             return RingFault.SizeInvalid;
         }
 
         // Alignments of §2.7: 16, 2 and 4. Mappings are page aligned, but a region may start anywhere in its mapping.
-        SplitRingLayout layout = SplitRingLayout.At(0, size);
-        byte* table = memory.Translate(descriptors, (ulong)layout.DescriptorTableLength);
+        VirtqueueLayout layout = VirtqueueLayout.At(VirtqueueFormat.Split, 0, size);
+        byte* table = memory.Translate(descriptors, (ulong)layout.DescriptorAreaLength);
         if (table is null || ((nuint)table & 15) != 0)
         {
             return RingFault.DescriptorTableOutside;
         }
 
-        byte* availableRing = memory.Translate(available, (ulong)layout.AvailableRingLength);
+        byte* availableRing = memory.Translate(available, (ulong)layout.DriverAreaLength);
         if (availableRing is null || ((nuint)availableRing & 1) != 0)
         {
             return RingFault.AvailableRingOutside;
         }
 
-        byte* usedRing = memory.Translate(used, (ulong)layout.UsedRingLength);
+        byte* usedRing = memory.Translate(used, (ulong)layout.DeviceAreaLength);
         if (usedRing is null || ((nuint)usedRing & 3) != 0)
         {
             return RingFault.UsedRingOutside;
@@ -122,13 +122,13 @@ public sealed unsafe class SplitDeviceRing
     /// <param name="start">The address that the offsets count from.</param>
     /// <param name="next">The first entry of the available ring to take.</param>
     /// <param name="ring">The ring, where there is no fault.</param>
-    public static RingFault TryAttach(MemoryTable memory, SplitRingLayout layout, FrontEndAddress start, ushort next, out SplitDeviceRing? ring) =>
+    public static RingFault TryAttach(MemoryTable memory, VirtqueueLayout layout, FrontEndAddress start, ushort next, out SplitDeviceRing? ring) =>
         TryAttach(
             memory,
             layout.QueueSize,
-            new FrontEndAddress(start.Value + (ulong)layout.DescriptorTable),
-            new FrontEndAddress(start.Value + (ulong)layout.AvailableRing),
-            new FrontEndAddress(start.Value + (ulong)layout.UsedRing),
+            new FrontEndAddress(start.Value + (ulong)layout.DescriptorArea),
+            new FrontEndAddress(start.Value + (ulong)layout.DriverArea),
+            new FrontEndAddress(start.Value + (ulong)layout.DeviceArea),
             next,
             out ring);
 
@@ -151,7 +151,7 @@ public sealed unsafe class SplitDeviceRing
         bool fits = true;
         for (int walked = 1; ; walked++)
         {
-            if (!TryReadDescriptor(index, SplitRingLayout.DescriptorWrite, 0, out Descriptor descriptor, out byte* buffer))
+            if (!TryReadDescriptor(index, DescriptorFlags.Write, 0, out Descriptor descriptor, out byte* buffer))
             {
                 return RingRead.Broken;
             }
@@ -176,7 +176,7 @@ public sealed unsafe class SplitDeviceRing
                 length += (int)bytes;
             }
 
-            if ((descriptor.Flags & SplitRingLayout.DescriptorNext) == 0)
+            if ((descriptor.Flags & DescriptorFlags.Next) == 0)
             {
                 return !fits ? RingRead.TooLong : skip > 0 ? RingRead.TooShort : RingRead.Frame;
             }
@@ -208,7 +208,7 @@ public sealed unsafe class SplitDeviceRing
         int written = 0;
         for (int walked = 1; ; walked++)
         {
-            if (!TryReadDescriptor(index, 0, SplitRingLayout.DescriptorWrite, out Descriptor descriptor, out byte* buffer))
+            if (!TryReadDescriptor(index, 0, DescriptorFlags.Write, out Descriptor descriptor, out byte* buffer))
             {
                 return RingWrite.Broken;
             }
@@ -230,7 +230,7 @@ public sealed unsafe class SplitDeviceRing
                 return RingWrite.Done;
             }
 
-            if ((descriptor.Flags & SplitRingLayout.DescriptorNext) == 0)
+            if ((descriptor.Flags & DescriptorFlags.Next) == 0)
             {
                 return RingWrite.TooSmall;
             }
@@ -253,7 +253,7 @@ public sealed unsafe class SplitDeviceRing
         }
 
         // Release: the entries, and the bytes of the frames, before the index that shows them (§2.7.8.2).
-        Volatile.Write(ref *(ushort*)(_used + SplitRingLayout.IndexOffset), _usedIndex);
+        Volatile.Write(ref *(ushort*)(_used + SplitFormat.IndexOffset), _usedIndex);
         _publishedIndex = _usedIndex;
         return true;
     }
@@ -269,11 +269,11 @@ public sealed unsafe class SplitDeviceRing
             return;
         }
 
-        uint index = Volatile.Read(ref *(ushort*)(_available + SplitRingLayout.EntriesOffset + (_next & _mask) * SplitRingLayout.AvailableEntrySize)) & (uint)_mask;
-        byte* entry = _descriptors + index * SplitRingLayout.DescriptorSize;
+        uint index = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (_next & _mask) * SplitFormat.AvailableEntrySize)) & (uint)_mask;
+        byte* entry = _descriptors + index * SplitFormat.DescriptorSize;
         ulong address = Volatile.Read(ref *(ulong*)entry);
-        ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitRingLayout.DescriptorLengthOffset));
-        if ((uint)rest >= OwnedLength && (rest >> 32 & SplitRingLayout.DescriptorWrite) != 0 && _memory.Translate(new Iova(address), (uint)rest) is var buffer && buffer is not null)
+        ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitFormat.DescriptorLengthOffset));
+        if ((uint)rest >= OwnedLength && (rest >> 32 & DescriptorFlags.Write) != 0 && _memory.Translate(new Iova(address), (uint)rest) is var buffer && buffer is not null)
         {
             buffer[0] = 0;
             buffer[OwnedLength - 1] = 0;
@@ -284,7 +284,7 @@ public sealed unsafe class SplitDeviceRing
     /// Whether the driver wants an event for what was published. Between the two belongs a full barrier
     /// (<see cref="Interlocked.MemoryBarrier"/>), or a driver that goes to sleep just then is not woken (§2.7.7.2).
     /// </summary>
-    public bool DriverWantsEvent => (Volatile.Read(ref *(ushort*)_available) & SplitRingLayout.AvailableNoInterrupt) == 0;
+    public bool DriverWantsEvent => (Volatile.Read(ref *(ushort*)_available) & SplitFormat.AvailableNoInterrupt) == 0;
 
     /// <summary>
     /// Tells the driver whether to ring the doorbell (§2.7.10). After asking for it, look at <see cref="HasAvailable"/>
@@ -292,7 +292,7 @@ public sealed unsafe class SplitDeviceRing
     /// </summary>
     public void RequestNotification(bool wanted)
     {
-        Volatile.Write(ref *(ushort*)_used, wanted ? (ushort)0 : SplitRingLayout.UsedNoNotify);
+        Volatile.Write(ref *(ushort*)_used, wanted ? (ushort)0 : SplitFormat.UsedNoNotify);
         if (wanted)
         {
             // The flag before the look at the available index.
@@ -309,14 +309,14 @@ public sealed unsafe class SplitDeviceRing
             return false;
         }
 
-        head = Volatile.Read(ref *(ushort*)(_available + SplitRingLayout.EntriesOffset + (_next & _mask) * SplitRingLayout.AvailableEntrySize));
+        head = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (_next & _mask) * SplitFormat.AvailableEntrySize));
         return true;
     }
 
     private bool LookForMore()
     {
         // Acquire: the index before the entries and descriptors that it shows (§2.7.13).
-        ushort index = Volatile.Read(ref *(ushort*)(_available + SplitRingLayout.IndexOffset));
+        ushort index = Volatile.Read(ref *(ushort*)(_available + SplitFormat.IndexOffset));
         if ((ushort)(index - _next) > Size)
         {
             Fault = RingFault.AvailableIndexOutOfRange;
@@ -339,19 +339,19 @@ public sealed unsafe class SplitDeviceRing
         }
 
         // Two reads of eight bytes; the table is 16-byte aligned.
-        byte* entry = _descriptors + index * SplitRingLayout.DescriptorSize;
+        byte* entry = _descriptors + index * SplitFormat.DescriptorSize;
         ulong address = Volatile.Read(ref *(ulong*)entry);
-        ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitRingLayout.DescriptorLengthOffset));
+        ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitFormat.DescriptorLengthOffset));
         descriptor = new Descriptor((uint)rest, (ushort)(rest >> 32), (ushort)(rest >> 48));
         buffer = _memory.Translate(new Iova(address), descriptor.Length);
         if (buffer is not null
-            && (descriptor.Flags & (forbidden | SplitRingLayout.DescriptorIndirect)) == 0
+            && (descriptor.Flags & (forbidden | DescriptorFlags.Indirect)) == 0
             && (descriptor.Flags & required) == required)
         {
             return true;
         }
 
-        Fault = (descriptor.Flags & SplitRingLayout.DescriptorIndirect) != 0 ? RingFault.IndirectNotNegotiated
+        Fault = (descriptor.Flags & DescriptorFlags.Indirect) != 0 ? RingFault.IndirectNotNegotiated
             : (descriptor.Flags & forbidden) != 0 ? RingFault.BufferNotReadable
             : (descriptor.Flags & required) != required ? RingFault.BufferNotWritable
             : RingFault.BufferOutsideMemory;
@@ -377,7 +377,7 @@ public sealed unsafe class SplitDeviceRing
     {
         // Plain stores of 4 aligned bytes each; Publish orders them before the index. With frames of one length an entry is
         // the same each round: leaving it as it is spares the driver a cache miss.
-        byte* entry = _used + SplitRingLayout.EntriesOffset + (_usedIndex & _mask) * SplitRingLayout.UsedEntrySize;
+        byte* entry = _used + SplitFormat.EntriesOffset + (_usedIndex & _mask) * SplitFormat.UsedEntrySize;
         if (Volatile.Read(ref *(uint*)entry) != head || Volatile.Read(ref *(uint*)(entry + 4)) != length)
         {
             *(uint*)entry = head;

@@ -213,7 +213,7 @@ internal sealed class VhostSession : IDisposable
         VringState state = message.ReadState();
         VringSetup ring = StoppedRing(message, state.Index);
         message.Require(
-            state.Value <= int.MaxValue && SplitRingLayout.IsValidQueueSize((int)state.Value) && state.Value <= _maxQueueSize,
+            state.Value <= int.MaxValue && VirtqueueLayout.IsValidQueueSize((int)state.Value) && state.Value <= _maxQueueSize,
             $"a ring of {state.Value} is not a power of two from 2 to {_maxQueueSize}");
         ring.Size = (int)state.Value;
     }

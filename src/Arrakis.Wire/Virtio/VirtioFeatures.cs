@@ -19,6 +19,30 @@ public enum VirtioFeatures : ulong
     /// <summary>VIRTIO_NET_F_MAC: the device tells a MAC address.</summary>
     NetMac = 1UL << 5,
 
+    /// <summary>VIRTIO_NET_F_GUEST_TSO4: the driver takes TCP frames over IPv4 that were not cut into segments.</summary>
+    NetGuestTso4 = 1UL << 7,
+
+    /// <summary>VIRTIO_NET_F_GUEST_TSO6: the same over IPv6.</summary>
+    NetGuestTso6 = 1UL << 8,
+
+    /// <summary>VIRTIO_NET_F_GUEST_ECN: with ECN too.</summary>
+    NetGuestEcn = 1UL << 9,
+
+    /// <summary>VIRTIO_NET_F_GUEST_UFO: the driver takes UDP datagrams that were not cut into fragments.</summary>
+    NetGuestUfo = 1UL << 10,
+
+    /// <summary>VIRTIO_NET_F_HOST_TSO4: the device cuts TCP frames over IPv4 into segments.</summary>
+    NetHostTso4 = 1UL << 11,
+
+    /// <summary>VIRTIO_NET_F_HOST_TSO6: the same over IPv6.</summary>
+    NetHostTso6 = 1UL << 12,
+
+    /// <summary>VIRTIO_NET_F_HOST_ECN: with ECN too.</summary>
+    NetHostEcn = 1UL << 13,
+
+    /// <summary>VIRTIO_NET_F_HOST_UFO: the device cuts UDP datagrams into fragments.</summary>
+    NetHostUfo = 1UL << 14,
+
     /// <summary>VIRTIO_NET_F_MRG_RXBUF: one frame may span receive buffers.</summary>
     NetMergeableReceiveBuffers = 1UL << 15,
 
@@ -27,6 +51,9 @@ public enum VirtioFeatures : ulong
 
     /// <summary>VIRTIO_NET_F_CTRL_VQ: there is a control queue.</summary>
     NetControlQueue = 1UL << 17,
+
+    /// <summary>VIRTIO_NET_F_CTRL_RX: the control queue sets receive modes.</summary>
+    NetControlReceive = 1UL << 18,
 
     /// <summary>VIRTIO_NET_F_GUEST_ANNOUNCE: the driver announces itself when asked.</summary>
     NetGuestAnnounce = 1UL << 21,
@@ -57,4 +84,22 @@ public enum VirtioFeatures : ulong
 
     /// <summary>VIRTIO_F_IN_ORDER: buffers are used in the order they were made available.</summary>
     InOrder = 1UL << 35,
+
+    /// <summary>VIRTIO_F_ORDER_PLATFORM: memory is ordered as the platform orders device memory.</summary>
+    OrderPlatform = 1UL << 36,
+
+    /// <summary>VIRTIO_NET_F_GUEST_USO4: the driver takes UDP frames over IPv4 that were not cut into datagrams.</summary>
+    NetGuestUso4 = 1UL << 54,
+
+    /// <summary>VIRTIO_NET_F_GUEST_USO6: the same over IPv6.</summary>
+    NetGuestUso6 = 1UL << 55,
+
+    /// <summary>VIRTIO_NET_F_HOST_USO: the device cuts UDP frames into datagrams.</summary>
+    NetHostUso = 1UL << 56,
+
+    /// <summary>VIRTIO_NET_F_HASH_REPORT: the device tells each frame's hash.</summary>
+    NetHashReport = 1UL << 57,
+
+    /// <summary>VIRTIO_NET_F_RSS: the control queue sets the hash that steers frames to queues.</summary>
+    NetReceiveSideScaling = 1UL << 60,
 }

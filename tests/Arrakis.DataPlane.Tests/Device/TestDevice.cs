@@ -25,8 +25,8 @@ internal sealed unsafe class TestDevice : IDisposable
 
     public TestDevice(int queueSize = 256, int buffers = 1024, string address = "10.7.0.2/24", string? gateway = null, int mtu = 1500)
     {
-        SplitRingLayout receive = SplitRingLayout.At(0, queueSize);
-        SplitRingLayout transmit = SplitRingLayout.At(receive.End, queueSize);
+        VirtqueueLayout receive = VirtqueueLayout.At(VirtqueueFormat.Split, 0, queueSize);
+        VirtqueueLayout transmit = VirtqueueLayout.At(VirtqueueFormat.Split, receive.End, queueSize);
         long bufferOffset = (transmit.End + 4095) / 4096 * 4096;
         long bufferLength = (long)buffers * BufferSize;
         _memory = MemoryFile.Create("test queue memory", bufferOffset + bufferLength, PagePreference.BaseOnly);
@@ -46,8 +46,8 @@ internal sealed unsafe class TestDevice : IDisposable
             Memory = new MemoryGrant(_memory.Length, MemoryFile.BasePageSize, IovaBase, bufferOffset, bufferLength, BufferSize),
             Queues =
             [
-                new QueueGrant(QueueDirection.Receive, RingLayoutKind.VirtioSplit, receive, 3),
-                new QueueGrant(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, transmit, 4),
+                new QueueGrant(QueueDirection.Receive, receive, 3),
+                new QueueGrant(QueueDirection.Transmit, transmit, 4),
             ],
         };
         Write(StatusPageLayout.Magic, StatusPageLayout.MagicValue);
@@ -85,7 +85,7 @@ internal sealed unsafe class TestDevice : IDisposable
     /// <summary>Frames given to the driver.</summary>
     public long Delivered { get; private set; }
 
-    public byte* Ring(int queue) => Mapping.Start + Grant.Queues[queue].Ring.DescriptorTable;
+    public byte* Ring(int queue) => Mapping.Start + Grant.Queues[queue].Ring.DescriptorArea;
 
     /// <summary>Attaches as a device that starts, or starts again, does.</summary>
     public void Attach()
@@ -245,9 +245,9 @@ internal sealed unsafe class TestDevice : IDisposable
         TransmitKick.Dispose();
     }
 
-    private SplitDeviceRing Attach(SplitRingLayout layout)
+    private SplitDeviceRing Attach(VirtqueueLayout layout)
     {
-        ushort next = Volatile.Read(ref *(ushort*)(Mapping.Start + layout.UsedRing + SplitRingLayout.IndexOffset));
+        ushort next = Volatile.Read(ref *(ushort*)(Mapping.Start + layout.DeviceArea + SplitFormat.IndexOffset));
         RingFault fault = SplitDeviceRing.TryAttach(_table, layout, new FrontEndAddress(IovaBase), next, out SplitDeviceRing? ring);
         Assert.Equal(RingFault.None, fault);
         ring!.RequestNotification(false);

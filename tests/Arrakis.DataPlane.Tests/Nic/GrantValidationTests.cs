@@ -20,7 +20,7 @@ public sealed class GrantValidationTests
         ["three queues"] = static g => g with { Queues = [.. g.Queues, g.Queues[0]] },
         ["queues in the other order"] = static g => g with { Queues = [g.Queues[1], g.Queues[0]] },
         ["two receive queues"] = static g => g with { Queues = [g.Queues[0], g.Queues[1] with { Direction = QueueDirection.Receive }] },
-        ["an unknown ring layout"] = static g => WithQueue(g, q => q with { Layout = (RingLayoutKind)99 }),
+        ["an unknown ring format"] = static g => WithQueue(g, q => q with { Ring = q.Ring with { Format = (VirtqueueFormat)99 } }),
         ["a legacy device"] = static g => g with { Features = VirtioFeatures.None },
         ["mergeable receive buffers"] = static g => g with { Features = g.Features | VirtioFeatures.NetMergeableReceiveBuffers },
         ["packed rings"] = static g => g with { Features = g.Features | VirtioFeatures.RingPacked },
@@ -65,13 +65,13 @@ public sealed class GrantValidationTests
         ["a ring of negative size"] = static g => WithRing(g, r => r with { QueueSize = int.MinValue }),
         ["a ring of an odd size"] = static g => WithRing(g, r => r with { QueueSize = 100 }),
         ["a ring of a huge size"] = static g => WithRing(g, r => r with { QueueSize = 65536 }),
-        ["a descriptor table outside"] = static g => WithRing(g, r => r with { DescriptorTable = g.Memory.Length - 16 }),
-        ["a descriptor table before"] = static g => WithRing(g, r => r with { DescriptorTable = -16 }),
-        ["a descriptor table at an odd place"] = static g => WithRing(g, r => r with { DescriptorTable = r.DescriptorTable + 8 }),
-        ["an available ring far away"] = static g => WithRing(g, r => r with { AvailableRing = long.MaxValue - 1 }),
-        ["an available ring over the descriptors"] = static g => WithRing(g, r => r with { AvailableRing = r.DescriptorTable }),
-        ["a used ring over the other ring"] = static g => WithRing(g, r => r with { UsedRing = g.Queues[1].Ring.UsedRing }),
-        ["a used ring at an odd place"] = static g => WithRing(g, r => r with { UsedRing = r.UsedRing + 2 }),
+        ["a descriptor table outside"] = static g => WithRing(g, r => r with { DescriptorArea = g.Memory.Length - 16 }),
+        ["a descriptor table before"] = static g => WithRing(g, r => r with { DescriptorArea = -16 }),
+        ["a descriptor table at an odd place"] = static g => WithRing(g, r => r with { DescriptorArea = r.DescriptorArea + 8 }),
+        ["an available ring far away"] = static g => WithRing(g, r => r with { DriverArea = long.MaxValue - 1 }),
+        ["an available ring over the descriptors"] = static g => WithRing(g, r => r with { DriverArea = r.DescriptorArea }),
+        ["a used ring over the other ring"] = static g => WithRing(g, r => r with { DeviceArea = g.Queues[1].Ring.DeviceArea }),
+        ["a used ring at an odd place"] = static g => WithRing(g, r => r with { DeviceArea = r.DeviceArea + 2 }),
         ["the same ring twice"] = static g => g with { Queues = [g.Queues[0], g.Queues[1] with { Ring = g.Queues[0].Ring }] },
         ["a doorbell that is the memory"] = static g => WithQueue(g, q => q with { KickDescriptor = 0 }),
         ["a doorbell that is the event"] = static g => WithQueue(g, q => q with { KickDescriptor = 2 }),
@@ -166,7 +166,7 @@ public sealed class GrantValidationTests
 
     private static Grant WithQueue(Grant grant, Func<QueueGrant, QueueGrant> change) => grant with { Queues = [change(grant.Queues[0]), grant.Queues[1]] };
 
-    private static Grant WithRing(Grant grant, Func<SplitRingLayout, SplitRingLayout> change) => WithQueue(grant, q => q with { Ring = change(q.Ring) });
+    private static Grant WithRing(Grant grant, Func<VirtqueueLayout, VirtqueueLayout> change) => WithQueue(grant, q => q with { Ring = change(q.Ring) });
 
     private static Descriptor[] With(Descriptor[] descriptors, int place, Descriptor other)
     {

@@ -16,7 +16,7 @@ internal sealed unsafe class DeviceRingTarget : FuzzTarget, IDisposable
     private const ulong Iova = 0x1_0000_0000;
     private const ulong FrontEnd = 0x7000_0000_0000;
 
-    private static readonly SplitRingLayout _layout = SplitRingLayout.At(0, Size);
+    private static readonly VirtqueueLayout _layout = VirtqueueLayout.At(VirtqueueFormat.Split, 0, Size);
 
     private readonly MemoryFile _file = MemoryFile.Create("fuzz", Guard + Granted + Guard, PagePreference.BaseOnly);
     private readonly MemoryMapping _mapping;
@@ -108,12 +108,12 @@ internal sealed unsafe class DeviceRingTarget : FuzzTarget, IDisposable
         for (int i = 0; i < Size; i++)
         {
             bool more = chained && i % 4 != 3;
-            int flags = (i < Size / 2 ? 0 : SplitRingLayout.DescriptorWrite) | (more ? SplitRingLayout.DescriptorNext : 0);
+            int flags = (i < Size / 2 ? 0 : DescriptorFlags.Write) | (more ? DescriptorFlags.Next : 0);
             WriteDescriptor(input, i, Iova + 2048 + (ulong)i * 256, 256, flags, i + 1);
-            BitConverter.TryWriteBytes(input.AsSpan((int)_layout.AvailableRing + SplitRingLayout.EntriesOffset + i * 2), (ushort)(chained ? i * 4 % Size : i));
+            BitConverter.TryWriteBytes(input.AsSpan((int)_layout.DriverArea + SplitFormat.EntriesOffset + i * 2), (ushort)(chained ? i * 4 % Size : i));
         }
 
-        BitConverter.TryWriteBytes(input.AsSpan((int)_layout.AvailableRing + SplitRingLayout.IndexOffset), (ushort)(chained ? 4 : Size));
+        BitConverter.TryWriteBytes(input.AsSpan((int)_layout.DriverArea + SplitFormat.IndexOffset), (ushort)(chained ? 4 : Size));
         byte[] steps = [0, 0, 3, 1, 3, 2, 100, 2, 200, 3, 4, 0, 0, 3];
         steps.CopyTo(input, (int)_layout.End + 2);
         return input;
@@ -124,7 +124,7 @@ internal sealed unsafe class DeviceRingTarget : FuzzTarget, IDisposable
         byte[] input = Valid(chained: true);
         for (int i = 0; i < Size; i++)
         {
-            WriteDescriptor(input, i, Iova + 4096, 0, SplitRingLayout.DescriptorNext, (i + 1) % Size);
+            WriteDescriptor(input, i, Iova + 4096, 0, DescriptorFlags.Next, (i + 1) % Size);
         }
 
         return input;
@@ -132,10 +132,10 @@ internal sealed unsafe class DeviceRingTarget : FuzzTarget, IDisposable
 
     private static void WriteDescriptor(byte[] input, int index, ulong address, uint length, int flags, int next)
     {
-        Span<byte> descriptor = input.AsSpan((int)_layout.DescriptorTable + index * SplitRingLayout.DescriptorSize);
+        Span<byte> descriptor = input.AsSpan((int)_layout.DescriptorArea + index * SplitFormat.DescriptorSize);
         BitConverter.TryWriteBytes(descriptor, address);
-        BitConverter.TryWriteBytes(descriptor[SplitRingLayout.DescriptorLengthOffset..], length);
-        BitConverter.TryWriteBytes(descriptor[SplitRingLayout.DescriptorFlagsOffset..], (ushort)flags);
-        BitConverter.TryWriteBytes(descriptor[SplitRingLayout.DescriptorNextOffset..], (ushort)next);
+        BitConverter.TryWriteBytes(descriptor[SplitFormat.DescriptorLengthOffset..], length);
+        BitConverter.TryWriteBytes(descriptor[SplitFormat.DescriptorFlagsOffset..], (ushort)flags);
+        BitConverter.TryWriteBytes(descriptor[SplitFormat.DescriptorNextOffset..], (ushort)next);
     }
 }

@@ -16,8 +16,8 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
     private const int BufferSize = 256;
     private const int BufferOffset = 4096;
 
-    private static readonly SplitRingLayout _receiveLayout = SplitRingLayout.At(0, Size);
-    private static readonly SplitRingLayout _transmitLayout = SplitRingLayout.At(_receiveLayout.End, Size);
+    private static readonly VirtqueueLayout _receiveLayout = VirtqueueLayout.At(VirtqueueFormat.Split, 0, Size);
+    private static readonly VirtqueueLayout _transmitLayout = VirtqueueLayout.At(VirtqueueFormat.Split, _receiveLayout.End, Size);
 
     private readonly MemoryFile _file = MemoryFile.Create("fuzz", Grant.Memory.Length, PagePreference.BaseOnly);
     private readonly EventFd _doorbell = new();
@@ -47,7 +47,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         Mtu = 200,
         Features = VirtioFeatures.Version1,
         Memory = new(BufferOffset + Buffers * BufferSize, 4096, 0x1_0000_0000, BufferOffset, Buffers * BufferSize, BufferSize),
-        Queues = [new(QueueDirection.Receive, RingLayoutKind.VirtioSplit, _receiveLayout, 3), new(QueueDirection.Transmit, RingLayoutKind.VirtioSplit, _transmitLayout, 4)],
+        Queues = [new(QueueDirection.Receive, _receiveLayout, 3), new(QueueDirection.Transmit, _transmitLayout, 4)],
     };
 
     public void Dispose()
@@ -148,11 +148,11 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
     }
 
     // As a device would: the next used entry, and then the index.
-    private static void Complete(byte* memory, SplitRingLayout layout, uint id, uint length)
+    private static void Complete(byte* memory, VirtqueueLayout layout, uint id, uint length)
     {
-        byte* used = memory + layout.UsedRing;
-        ushort* index = (ushort*)(used + SplitRingLayout.IndexOffset);
-        uint* entry = (uint*)(used + SplitRingLayout.EntriesOffset + *index % Size * SplitRingLayout.UsedEntrySize);
+        byte* used = memory + layout.DeviceArea;
+        ushort* index = (ushort*)(used + SplitFormat.IndexOffset);
+        uint* entry = (uint*)(used + SplitFormat.EntriesOffset + *index % Size * SplitFormat.UsedEntrySize);
         entry[0] = id;
         entry[1] = length;
         ++*index;

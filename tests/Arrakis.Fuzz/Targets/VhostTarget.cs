@@ -87,14 +87,14 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
         Add(stream, 1, VhostUserRequest.SetMemoryTable, table);
         for (uint ring = 0; ring < 2; ring++)
         {
-            SplitRingLayout layout = SplitRingLayout.At(ring * 16384, 64);
+            VirtqueueLayout layout = VirtqueueLayout.At(VirtqueueFormat.Split, ring * 16384, 64);
             byte[] state = new byte[VringState.Length];
             new VringState(ring, 64).Write(state);
             Add(stream, 0, VhostUserRequest.SetVringSize, [.. state]);
             new VringState(ring, 0).Write(state);
             Add(stream, 0, VhostUserRequest.SetVringBase, [.. state]);
             byte[] address = new byte[VringAddress.Length];
-            new VringAddress(ring, 0, Base + (ulong)layout.DescriptorTable, Base + (ulong)layout.UsedRing, Base + (ulong)layout.AvailableRing, 0).Write(address);
+            new VringAddress(ring, 0, Base + (ulong)layout.DescriptorArea, Base + (ulong)layout.DeviceArea, Base + (ulong)layout.DriverArea, 0).Write(address);
             Add(stream, 0, VhostUserRequest.SetVringAddress, address);
             Add(stream, 4, VhostUserRequest.SetVringCall, BitConverter.GetBytes((ulong)ring));
             Add(stream, 4, VhostUserRequest.SetVringKick, BitConverter.GetBytes((ulong)ring));

@@ -57,7 +57,7 @@ public sealed class PollingLoopTests
                 ushort sent = frontEnd.Transmit.AvailableIndex;
                 Blocking.Until(() => frontEnd.Transmit.UsedIndex == sent, "The frame was not taken.");
                 _ = frontEnd.Reclaim();
-                Assert.Equal(SplitRingLayout.UsedNoNotify, frontEnd.Transmit.UsedFlags);
+                Assert.Equal(SplitFormat.UsedNoNotify, frontEnd.Transmit.UsedFlags);
             }
         }
     }
@@ -146,7 +146,7 @@ public sealed class PollingLoopTests
                 Interlocked.MemoryBarrier();
                 peer.SendFrame(frame);
                 Assert.True(frontEnd.Call.Wait(30_000));
-                frontEnd.Receive.AvailableFlags = SplitRingLayout.AvailableNoInterrupt;
+                frontEnd.Receive.AvailableFlags = SplitFormat.AvailableNoInterrupt;
                 Assert.Equal(frame, frontEnd.ReceiveFrame());
             }
         }

@@ -8,8 +8,8 @@ namespace Arrakis.SoftDevice.Tests.Rings;
 
 public sealed class HostileRingTests
 {
-    private const ushort Next = SplitRingLayout.DescriptorNext;
-    private const ushort Write = SplitRingLayout.DescriptorWrite;
+    private const ushort Next = DescriptorFlags.Next;
+    private const ushort Write = DescriptorFlags.Write;
 
     [Theory]
     [InlineData(2)]
@@ -76,7 +76,7 @@ public sealed class HostileRingTests
             AssertRead(driver, RingFault.BufferNotReadable);
             driver.WriteDescriptor(0, driver.AddressOf(0), 64, 0, 0);
             AssertWrite(driver, RingFault.BufferNotWritable);
-            driver.WriteDescriptor(0, driver.AddressOf(0), 64, SplitRingLayout.DescriptorIndirect, 0);
+            driver.WriteDescriptor(0, driver.AddressOf(0), 64, DescriptorFlags.Indirect, 0);
             AssertRead(driver, RingFault.IndirectNotNegotiated);
             AssertWrite(driver, RingFault.IndirectNotNegotiated);
         }

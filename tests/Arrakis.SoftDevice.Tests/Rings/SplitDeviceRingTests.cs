@@ -219,11 +219,11 @@ public sealed class SplitDeviceRingTests
         {
             SplitDeviceRing device = driver.AttachDevice();
             device.RequestNotification(false);
-            Assert.Equal(SplitRingLayout.UsedNoNotify, driver.UsedFlags);
+            Assert.Equal(SplitFormat.UsedNoNotify, driver.UsedFlags);
             device.RequestNotification(true);
             Assert.Equal(0, driver.UsedFlags);
             Assert.True(device.DriverWantsEvent);
-            driver.AvailableFlags = SplitRingLayout.AvailableNoInterrupt;
+            driver.AvailableFlags = SplitFormat.AvailableNoInterrupt;
             Assert.False(device.DriverWantsEvent);
         }
     }

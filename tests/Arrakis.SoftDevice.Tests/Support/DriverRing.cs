@@ -16,7 +16,7 @@ internal sealed unsafe class DriverRing
     public DriverRing(QueueMemory memory, long offset, int size, int bufferSize, long buffersAt)
     {
         _memory = memory;
-        Layout = SplitRingLayout.At(offset, size);
+        Layout = VirtqueueLayout.At(VirtqueueFormat.Split, offset, size);
         BufferSize = bufferSize;
         BuffersAt = buffersAt;
         for (int i = size - 1; i >= 0; i--)
@@ -25,7 +25,7 @@ internal sealed unsafe class DriverRing
         }
     }
 
-    public SplitRingLayout Layout { get; }
+    public VirtqueueLayout Layout { get; }
 
     public int BufferSize { get; }
 
@@ -35,17 +35,17 @@ internal sealed unsafe class DriverRing
 
     public int Size => Layout.QueueSize;
 
-    public ref ushort AvailableFlags => ref *(ushort*)(_memory.Start + Layout.AvailableRing);
+    public ref ushort AvailableFlags => ref *(ushort*)(_memory.Start + Layout.DriverArea);
 
-    public ref ushort AvailableIndex => ref *(ushort*)(_memory.Start + Layout.AvailableRing + 2);
+    public ref ushort AvailableIndex => ref *(ushort*)(_memory.Start + Layout.DriverArea + 2);
 
-    public ref ushort UsedFlags => ref *(ushort*)(_memory.Start + Layout.UsedRing);
+    public ref ushort UsedFlags => ref *(ushort*)(_memory.Start + Layout.DeviceArea);
 
-    public ushort UsedIndex => Volatile.Read(ref *(ushort*)(_memory.Start + Layout.UsedRing + 2));
+    public ushort UsedIndex => Volatile.Read(ref *(ushort*)(_memory.Start + Layout.DeviceArea + 2));
 
     public static DriverRing Create(int size, int bufferSize, out QueueMemory memory)
     {
-        long buffers = SplitRingLayout.At(0, size).End + 4095 & ~4095L;
+        long buffers = VirtqueueLayout.At(VirtqueueFormat.Split, 0, size).End + 4095 & ~4095L;
         memory = new QueueMemory(buffers + (long)size * bufferSize);
         return new DriverRing(memory, 0, size, bufferSize, buffers);
     }
@@ -61,14 +61,14 @@ internal sealed unsafe class DriverRing
     {
         _available = _usedSeen = index;
         AvailableIndex = index;
-        *(ushort*)(_memory.Start + Layout.UsedRing + 2) = index;
+        *(ushort*)(_memory.Start + Layout.DeviceArea + 2) = index;
     }
 
     public Span<byte> Buffer(int descriptor) => new(_memory.Start + BuffersAt + (long)descriptor * BufferSize, BufferSize);
 
     public void WriteDescriptor(int index, ulong address, uint length, ushort flags, ushort next)
     {
-        byte* entry = _memory.Start + Layout.DescriptorTable + index * 16;
+        byte* entry = _memory.Start + Layout.DescriptorArea + index * 16;
         *(ulong*)entry = address;
         *(uint*)(entry + 8) = length;
         *(ushort*)(entry + 12) = flags;
@@ -98,7 +98,7 @@ internal sealed unsafe class DriverRing
             data.Slice(at, length).CopyTo(Buffer(chain[i]));
             at += length;
             bool last = i == pieces - 1;
-            WriteDescriptor(chain[i], AddressOf(chain[i]), (uint)length, last ? (ushort)0 : SplitRingLayout.DescriptorNext, last ? (ushort)0 : chain[i + 1]);
+            WriteDescriptor(chain[i], AddressOf(chain[i]), (uint)length, last ? (ushort)0 : DescriptorFlags.Next, last ? (ushort)0 : chain[i + 1]);
         }
 
         MakeAvailable(chain);
@@ -126,7 +126,7 @@ internal sealed unsafe class DriverRing
                 chain[i],
                 AddressOf(chain[i]),
                 (uint)(length ?? BufferSize),
-                (ushort)(SplitRingLayout.DescriptorWrite | (last ? 0 : SplitRingLayout.DescriptorNext)),
+                (ushort)(DescriptorFlags.Write | (last ? 0 : DescriptorFlags.Next)),
                 last ? (ushort)0 : chain[i + 1]);
         }
 
@@ -143,7 +143,7 @@ internal sealed unsafe class DriverRing
             return false;
         }
 
-        byte* entry = _memory.Start + Layout.UsedRing + 4 + (_usedSeen & Size - 1) * 8;
+        byte* entry = _memory.Start + Layout.DeviceArea + 4 + (_usedSeen & Size - 1) * 8;
         ushort head = (ushort)*(uint*)entry;
         uint written = *(uint*)(entry + 4);
         _usedSeen++;
@@ -152,7 +152,7 @@ internal sealed unsafe class DriverRing
         using var bytes = new MemoryStream();
         foreach (ushort descriptor in chain)
         {
-            uint length = Math.Min(*(uint*)(_memory.Start + Layout.DescriptorTable + descriptor * 16 + 8), written - (uint)bytes.Length);
+            uint length = Math.Min(*(uint*)(_memory.Start + Layout.DescriptorArea + descriptor * 16 + 8), written - (uint)bytes.Length);
             bytes.Write(Buffer(descriptor)[..(int)length]);
             _freeDescriptors.Push(descriptor);
         }
@@ -164,7 +164,7 @@ internal sealed unsafe class DriverRing
     /// <summary>Makes a head available, whatever it is.</summary>
     public void MakeAvailable(ushort head)
     {
-        *(ushort*)(_memory.Start + Layout.AvailableRing + 4 + (_available & Size - 1) * 2) = head;
+        *(ushort*)(_memory.Start + Layout.DriverArea + 4 + (_available & Size - 1) * 2) = head;
         _available++;
         Volatile.Write(ref AvailableIndex, _available);
     }

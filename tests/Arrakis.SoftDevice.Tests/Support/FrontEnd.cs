@@ -95,7 +95,7 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
 
         if (polls)
         {
-            Receive.AvailableFlags = Transmit.AvailableFlags = SplitRingLayout.AvailableNoInterrupt;
+            Receive.AvailableFlags = Transmit.AvailableFlags = SplitFormat.AvailableNoInterrupt;
         }
 
         for (int i = 0; i < receiveBuffers; i++)
@@ -143,8 +143,8 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
 
     public void MakeMemory()
     {
-        long second = SplitRingLayout.At(0, RingSize).End;
-        long buffers = SplitRingLayout.At(second, RingSize).End + 4095 & ~4095L;
+        long second = VirtqueueLayout.At(VirtqueueFormat.Split, 0, RingSize).End;
+        long buffers = VirtqueueLayout.At(VirtqueueFormat.Split, second, RingSize).End + 4095 & ~4095L;
         Memory = new QueueMemory(buffers + 2 * RingSize * BufferSize);
         Receive = new DriverRing(Memory, 0, RingSize, BufferSize, buffers);
         Transmit = new DriverRing(Memory, second, RingSize, BufferSize, buffers + RingSize * BufferSize);
@@ -166,9 +166,9 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
         new VringAddress(
             index,
             0,
-            QueueMemory.FrontEndBase + (ulong)ring.Layout.DescriptorTable,
-            QueueMemory.FrontEndBase + (ulong)ring.Layout.UsedRing,
-            QueueMemory.FrontEndBase + (ulong)ring.Layout.AvailableRing,
+            QueueMemory.FrontEndBase + (ulong)ring.Layout.DescriptorArea,
+            QueueMemory.FrontEndBase + (ulong)ring.Layout.DeviceArea,
+            QueueMemory.FrontEndBase + (ulong)ring.Layout.DriverArea,
             0).Write(payload);
         return payload;
     }
@@ -208,7 +208,7 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
     public void Ring()
     {
         Interlocked.MemoryBarrier();
-        if ((Transmit.UsedFlags & SplitRingLayout.UsedNoNotify) == 0)
+        if ((Transmit.UsedFlags & SplitFormat.UsedNoNotify) == 0)
         {
             Kicks[1].Signal();
         }

@@ -187,8 +187,8 @@ internal sealed class SwitchUnderTest : IDisposable
     {
         public Driver(bool offersBuffers)
         {
-            long second = SplitRingLayout.At(0, RingSize).End;
-            long buffers = SplitRingLayout.At(second, RingSize).End + 4095 & ~4095L;
+            long second = VirtqueueLayout.At(VirtqueueFormat.Split, 0, RingSize).End;
+            long buffers = VirtqueueLayout.At(VirtqueueFormat.Split, second, RingSize).End + 4095 & ~4095L;
             Memory = new QueueMemory(buffers + 2 * RingSize * BufferSize);
             Receive = new DriverRing(Memory, 0, RingSize, BufferSize, buffers);
             Transmit = new DriverRing(Memory, second, RingSize, BufferSize, buffers + RingSize * BufferSize);

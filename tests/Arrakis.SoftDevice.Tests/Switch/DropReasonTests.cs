@@ -108,7 +108,7 @@ public sealed class DropReasonTests
     {
         device.Receive(1).StartAt(0);
         device.AttachReceive(1);
-        device.Receive(1).WriteDescriptor(0, device.Receive(1).AddressOf(0), 40, SplitRingLayout.DescriptorWrite, 0);
+        device.Receive(1).WriteDescriptor(0, device.Receive(1).AddressOf(0), 40, DescriptorFlags.Write, 0);
         device.Receive(1).MakeAvailable(0);
         device.Send(0, ToNeighbour());
     }

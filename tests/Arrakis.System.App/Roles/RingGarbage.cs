@@ -36,16 +36,16 @@ internal sealed class RingGarbage(RawHolder holder, Random random)
         }
     }
 
-    private void WriteDescriptors(SplitRingLayout ring)
+    private void WriteDescriptors(VirtqueueLayout ring)
     {
         for (int i = 0; i < DescriptorsPerBurst; i++)
         {
             int index = random.Next(ring.QueueSize);
-            Span<byte> descriptor = Bytes(ring.DescriptorTable + (long)index * SplitRingLayout.DescriptorSize, SplitRingLayout.DescriptorSize);
+            Span<byte> descriptor = Bytes(ring.DescriptorArea + (long)index * SplitFormat.DescriptorSize, SplitFormat.DescriptorSize);
             BinaryPrimitives.WriteUInt64LittleEndian(descriptor, Address());
-            BinaryPrimitives.WriteUInt32LittleEndian(descriptor[SplitRingLayout.DescriptorLengthOffset..], Length());
-            BinaryPrimitives.WriteUInt16LittleEndian(descriptor[SplitRingLayout.DescriptorFlagsOffset..], (ushort)random.Next(8));
-            BinaryPrimitives.WriteUInt16LittleEndian(descriptor[SplitRingLayout.DescriptorNextOffset..], random.Next(3) switch
+            BinaryPrimitives.WriteUInt32LittleEndian(descriptor[SplitFormat.DescriptorLengthOffset..], Length());
+            BinaryPrimitives.WriteUInt16LittleEndian(descriptor[SplitFormat.DescriptorFlagsOffset..], (ushort)random.Next(8));
+            BinaryPrimitives.WriteUInt16LittleEndian(descriptor[SplitFormat.DescriptorNextOffset..], random.Next(3) switch
             {
                 0 => (ushort)index, // A loop of one.
                 1 => (ushort)random.Next(ring.QueueSize), // A longer one, sooner or later.
@@ -54,26 +54,26 @@ internal sealed class RingGarbage(RawHolder holder, Random random)
         }
     }
 
-    private void WriteAvailable(SplitRingLayout ring)
+    private void WriteAvailable(VirtqueueLayout ring)
     {
         for (int i = 0; i < DescriptorsPerBurst; i++)
         {
             int entry = random.Next(ring.QueueSize);
             BinaryPrimitives.WriteUInt16LittleEndian(
-                Bytes(ring.AvailableRing + SplitRingLayout.EntriesOffset + (long)entry * SplitRingLayout.AvailableEntrySize, sizeof(ushort)),
+                Bytes(ring.DriverArea + SplitFormat.EntriesOffset + (long)entry * SplitFormat.AvailableEntrySize, sizeof(ushort)),
                 (ushort)(random.Next(8) == 0 ? random.Next(ushort.MaxValue) : random.Next(ring.QueueSize)));
         }
 
-        Span<byte> index = Bytes(ring.AvailableRing + SplitRingLayout.IndexOffset, sizeof(ushort));
+        Span<byte> index = Bytes(ring.DriverArea + SplitFormat.IndexOffset, sizeof(ushort));
         ushort old = BinaryPrimitives.ReadUInt16LittleEndian(index);
         BinaryPrimitives.WriteUInt16LittleEndian(index, random.Next(8) == 0 ? (ushort)random.Next(ushort.MaxValue) : (ushort)(old + random.Next(16)));
-        BinaryPrimitives.WriteUInt16LittleEndian(Bytes(ring.AvailableRing, sizeof(ushort)), (ushort)random.Next(4));
+        BinaryPrimitives.WriteUInt16LittleEndian(Bytes(ring.DriverArea, sizeof(ushort)), (ushort)random.Next(4));
     }
 
-    private void WriteUsed(SplitRingLayout ring)
+    private void WriteUsed(VirtqueueLayout ring)
     {
-        BinaryPrimitives.WriteUInt16LittleEndian(Bytes(ring.UsedRing + SplitRingLayout.IndexOffset, sizeof(ushort)), (ushort)random.Next(ushort.MaxValue));
-        random.NextBytes(Bytes(ring.UsedRing + SplitRingLayout.EntriesOffset, ring.QueueSize * SplitRingLayout.UsedEntrySize));
+        BinaryPrimitives.WriteUInt16LittleEndian(Bytes(ring.DeviceArea + SplitFormat.IndexOffset, sizeof(ushort)), (ushort)random.Next(ushort.MaxValue));
+        random.NextBytes(Bytes(ring.DeviceArea + SplitFormat.EntriesOffset, ring.QueueSize * SplitFormat.UsedEntrySize));
     }
 
     private ulong Address()

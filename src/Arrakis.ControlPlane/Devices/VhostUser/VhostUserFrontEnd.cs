@@ -15,7 +15,7 @@ internal sealed class VhostUserException(string message, Exception? inner = null
 /// <param name="Base">The first available index to process.</param>
 /// <param name="Kick">Doorbell.</param>
 /// <param name="Call">Event.</param>
-internal readonly record struct VringSetup(SplitRingLayout Layout, ushort Base, Descriptor Kick, Descriptor Call);
+internal readonly record struct VringSetup(VirtqueueLayout Layout, ushort Base, Descriptor Kick, Descriptor Call);
 
 /// <summary>
 /// The front end of a vhost-user session: sets rings up and stops them; data never passes here. The back end is not
@@ -97,9 +97,9 @@ internal sealed class VhostUserFrontEnd : IDisposable
             new VringAddress(
                 index,
                 0,
-                iovaBase + (ulong)ring.Layout.DescriptorTable,
-                iovaBase + (ulong)ring.Layout.UsedRing,
-                iovaBase + (ulong)ring.Layout.AvailableRing,
+                iovaBase + (ulong)ring.Layout.DescriptorArea,
+                iovaBase + (ulong)ring.Layout.DeviceArea,
+                iovaBase + (ulong)ring.Layout.DriverArea,
                 0).Write(address);
             await SendAsync(VhostUserRequest.SetVringAddress, address, cancellation).ConfigureAwait(false);
             await SendNumberAsync(VhostUserRequest.SetVringCall, index, cancellation, ring.Call).ConfigureAwait(false);

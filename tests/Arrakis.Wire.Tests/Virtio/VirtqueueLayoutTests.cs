@@ -3,7 +3,7 @@ using CsCheck;
 
 namespace Arrakis.Wire.Tests.Virtio;
 
-public sealed class SplitRingLayoutTests
+public sealed class VirtqueueLayoutTests
 {
     private static readonly Gen<int> QueueSize = Gen.Int[1, 15].Select(exponent => 1 << exponent);
 
@@ -12,13 +12,13 @@ public sealed class SplitRingLayoutTests
         Gen.Select(Gen.Long[0, 1L << 40], QueueSize).Sample(
             (offset, size) =>
             {
-                SplitRingLayout ring = SplitRingLayout.At(offset, size);
-                return ring.DescriptorTable >= offset
-                    && ring.DescriptorTable - offset < SplitRingLayout.PartAlignment
-                    && ring.AvailableRing >= ring.DescriptorTable + ring.DescriptorTableLength
-                    && ring.UsedRing >= ring.AvailableRing + ring.AvailableRingLength
-                    && ring.End == ring.UsedRing + ring.UsedRingLength
-                    && (ring.DescriptorTable | ring.AvailableRing | ring.UsedRing) % SplitRingLayout.PartAlignment == 0
+                VirtqueueLayout ring = VirtqueueLayout.At(VirtqueueFormat.Split, offset, size);
+                return ring.DescriptorArea >= offset
+                    && ring.DescriptorArea - offset < VirtqueueLayout.PartAlignment
+                    && ring.DriverArea >= ring.DescriptorArea + ring.DescriptorAreaLength
+                    && ring.DeviceArea >= ring.DriverArea + ring.DriverAreaLength
+                    && ring.End == ring.DeviceArea + ring.DeviceAreaLength
+                    && (ring.DescriptorArea | ring.DriverArea | ring.DeviceArea) % VirtqueueLayout.PartAlignment == 0
                     && ring.FitsIn(ring.End)
                     && !ring.FitsIn(ring.End - 1);
             },
@@ -27,10 +27,10 @@ public sealed class SplitRingLayoutTests
     [Fact]
     public void Parts_have_the_sizes_of_the_specification()
     {
-        SplitRingLayout ring = SplitRingLayout.At(0, 256);
-        Assert.Equal(16 * 256, ring.DescriptorTableLength);
-        Assert.Equal(6 + 2 * 256, ring.AvailableRingLength);
-        Assert.Equal(6 + 8 * 256, ring.UsedRingLength);
+        VirtqueueLayout ring = VirtqueueLayout.At(VirtqueueFormat.Split, 0, 256);
+        Assert.Equal(16 * 256, ring.DescriptorAreaLength);
+        Assert.Equal(6 + 2 * 256, ring.DriverAreaLength);
+        Assert.Equal(6 + 8 * 256, ring.DeviceAreaLength);
     }
 
     [Theory]
@@ -44,9 +44,9 @@ public sealed class SplitRingLayoutTests
     [InlineData(int.MaxValue)]
     public void A_size_that_is_no_power_of_two_in_range_is_refused(int size)
     {
-        Assert.False(SplitRingLayout.IsValidQueueSize(size));
-        Assert.Throws<ArgumentOutOfRangeException>(() => SplitRingLayout.At(0, size));
-        Assert.False(new SplitRingLayout(size, 0, 0, 0).FitsIn(long.MaxValue));
+        Assert.False(VirtqueueLayout.IsValidQueueSize(size));
+        Assert.Throws<ArgumentOutOfRangeException>(() => VirtqueueLayout.At(VirtqueueFormat.Split, 0, size));
+        Assert.False(new VirtqueueLayout(VirtqueueFormat.Split, size, 0, 0, 0).FitsIn(long.MaxValue));
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class SplitRingLayoutTests
     [InlineData(long.MaxValue)]
     [InlineData(long.MaxValue - 100_000)]
     public void An_offset_that_no_memory_has_is_refused(long offset) =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => SplitRingLayout.At(offset, 256));
+        Assert.Throws<ArgumentOutOfRangeException>(() => VirtqueueLayout.At(VirtqueueFormat.Split, offset, 256));
 
     [Fact]
     public void Whatever_fits_lies_inside() =>
@@ -67,16 +67,16 @@ public sealed class SplitRingLayoutTests
             Gen.Long[0, 1 << 22]).Sample(
             (size, table, available, used, length) =>
             {
-                var ring = new SplitRingLayout(size, table, available, used);
+                var ring = new VirtqueueLayout(VirtqueueFormat.Split, size, table, available, used);
                 if (!ring.FitsIn(length))
                 {
                     return true;
                 }
 
-                return SplitRingLayout.IsValidQueueSize(size)
-                    && Inside(table, ring.DescriptorTableLength, length)
-                    && Inside(available, ring.AvailableRingLength, length)
-                    && Inside(used, ring.UsedRingLength, length)
+                return VirtqueueLayout.IsValidQueueSize(size)
+                    && Inside(table, ring.DescriptorAreaLength, length)
+                    && Inside(available, ring.DriverAreaLength, length)
+                    && Inside(used, ring.DeviceAreaLength, length)
                     && ring.End <= length;
             },
             seed: Seeds.Fixed,
@@ -85,10 +85,10 @@ public sealed class SplitRingLayoutTests
     [Fact]
     public void A_misaligned_part_does_not_fit()
     {
-        SplitRingLayout ring = SplitRingLayout.At(0, 4);
-        Assert.False((ring with { DescriptorTable = 8 }).FitsIn(4096));
-        Assert.False((ring with { AvailableRing = 65 }).FitsIn(4096));
-        Assert.False((ring with { UsedRing = 258 }).FitsIn(4096));
+        VirtqueueLayout ring = VirtqueueLayout.At(VirtqueueFormat.Split, 0, 4);
+        Assert.False((ring with { DescriptorArea = 8 }).FitsIn(4096));
+        Assert.False((ring with { DriverArea = 65 }).FitsIn(4096));
+        Assert.False((ring with { DeviceArea = 258 }).FitsIn(4096));
     }
 
     private static Gen<long> Hostile() => Gen.OneOf(Gen.Long, Gen.Long[0, 1 << 22].Select(offset => offset & ~15L), Gen.OneOf(Gen.Const(0L), Gen.Const(-1L), Gen.Const(long.MaxValue), Gen.Const(long.MinValue), Gen.Const(long.MaxValue & ~15L)));
