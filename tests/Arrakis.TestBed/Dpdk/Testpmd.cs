@@ -5,10 +5,10 @@ using System.Text.RegularExpressions;
 using Arrakis.Native.Processes;
 using Arrakis.TestBed.Processes;
 
-namespace Arrakis.Interop.Tests.Support;
+namespace Arrakis.TestBed.Dpdk;
 
 /// <summary>DPDK's own test program, with one port, spoken to through its command line.</summary>
-internal sealed partial class Testpmd : IAsyncDisposable
+public sealed partial class Testpmd : IAsyncDisposable
 {
     private const string Prompt = "testpmd> ";
     private const int InterruptSignal = 2;
@@ -165,8 +165,9 @@ internal sealed partial class Testpmd : IAsyncDisposable
     private static long Number(Regex pattern, string text)
     {
         Match match = pattern.Match(text);
-        Assert.True(match.Success, text);
-        return long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture);
+        return match.Success
+            ? long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)
+            : throw new InvalidOperationException($"dpdk-testpmd's answer has no {pattern}:\n{text}");
     }
 
     [GeneratedRegex(@"RX-packets:\s*(\d+)")]
