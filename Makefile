@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench-udp pack publish install format clean
+.PHONY: help setup build test demo bench-udp bench-nic pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,11 @@ bench-udp: ## Writes the demo's measurement to artifacts/bench-udp.json; QUICK=1
 	@scripts/setup build demo
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/bench-udp
+
+bench-nic: ## Writes frames a second and cycles a frame beside DPDK's driver to artifacts/bench-nic.json; QUICK=1 is a short form (root).
+	@scripts/setup build bench-nic
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/bench-nic
 
 pack: ## Writes the NuGet packages to artifacts/packages.
 	@scripts/setup build

@@ -186,7 +186,11 @@ internal sealed unsafe class PacketPool
     /// <summary>num_buffers of that header.</summary>
     public ushort ReadBufferCount(int index) => Volatile.Read(ref *(ushort*)(Header(index) + VirtioNetHeader.BufferCountOffset));
 
-    /// <summary>Makes the twelve bytes before a frame a header that asks the device for nothing; they are not written where they say so already.</summary>
+    /// <summary>
+    /// Makes the bytes before a frame a header that asks the device for nothing; they are not written where they say so
+    /// already. num_buffers means nothing on this way (virtio 1.2 §5.1.6.2) and stays: the device writes it into each received
+    /// frame, and a line that both sides write would go to and fro for nothing when the frame is sent on.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void ClearHeader(int index, int offset)
     {
@@ -196,9 +200,9 @@ internal sealed unsafe class PacketPool
             *(ulong*)header = 0;
         }
 
-        if (*(uint*)(header + 8) != 0)
+        if (*(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) != 0)
         {
-            *(uint*)(header + 8) = 0;
+            *(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) = 0;
         }
     }
 
