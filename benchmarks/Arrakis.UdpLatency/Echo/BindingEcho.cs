@@ -1,0 +1,71 @@
+using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Processes;
+using Arrakis.UdpLatency.Daemon;
+using Arrakis.UdpLatency.Processes;
+using Arrakis.UdpLatency.Report;
+using Arrakis.Wire;
+
+namespace Arrakis.UdpLatency.Echo;
+
+/// <summary>A process that echoes through the rings of a binding with one of the APIs.</summary>
+internal sealed class BindingEcho : IEchoTarget
+{
+    private readonly ChildProcess _server;
+    private readonly EchoReady _ready;
+
+    private BindingEcho(string api, ChildProcess server, EchoReady ready)
+    {
+        Api = api;
+        _server = server;
+        _ready = ready;
+    }
+
+    public string Api { get; }
+
+    public MacAddress Mac => MacAddress.Parse(_ready.Mac, null);
+
+    public Ipv4Address Address { get; } = Ipv4Address.Parse(DemoNetwork.Server, null);
+
+    public int Thread => _ready.Thread;
+
+    /// <summary>The server's process.</summary>
+    public int ProcessId => _server.Id;
+
+    /// <summary>Starts a server with one of the APIs.</summary>
+    /// <param name="plan">Names its core.</param>
+    /// <param name="daemon">Gives it a binding.</param>
+    /// <param name="api">The API.</param>
+    /// <param name="cancellation">Ends the waiting.</param>
+    public static async Task<BindingEcho> StartAsync(
+        MeasurementPlan plan,
+        DaemonSession daemon,
+        string api,
+        CancellationToken cancellation)
+    {
+        var order = new EchoOrder
+        {
+            ControlSocket = daemon.ControlSocket,
+            Device = DaemonSetup.Device,
+            Address = DemoNetwork.WithPrefix(DemoNetwork.Server),
+            Port = DemoNetwork.EchoPort,
+            Core = plan.ServerCore,
+            Spin = true,
+        };
+        ChildProcess server = Role.Start(api == Apis.Native ? Roles.NativeEcho : Roles.SocketEcho, order, RoleJson.Default.EchoOrder);
+        try
+        {
+            EchoReady ready = await server.AnswerAsync(RoleJson.Default.EchoReady, MeasurementPlan.StartTimeout, cancellation);
+            return new BindingEcho(api, server, ready);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    public void ThrowIfExited() => _server.ThrowIfExited();
+
+    /// <summary>Ends the server; its binding is released.</summary>
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+}
