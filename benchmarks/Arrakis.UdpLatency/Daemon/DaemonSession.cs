@@ -42,7 +42,18 @@ internal sealed class DaemonSession : IAsyncDisposable
     /// <summary>Starts the daemon and waits until its device is up. It ends with the teardown at the latest.</summary>
     public static async Task<DaemonSession> StartAsync(int core, string idle, bool uplink, Teardown teardown, CancellationToken cancellation)
     {
-        var setup = new DaemonSetup { SocketMode = "0600", Network = DemoNetwork.Prefix, Core = core, Idle = idle, Uplink = uplink ? Uplink : null };
+        var setup = new DaemonSetup
+        {
+            SocketMode = "0600",
+            Network = DemoNetwork.Prefix,
+            Core = core,
+            Idle = idle,
+            Uplink = uplink ? Uplink : null,
+
+            // Device and server have all cores of a small machine: what a daemon that has just started compiles in the
+            // background for a second or two stalls one of them for a scheduler's time slice, milliseconds.
+            Environment = new Dictionary<string, string> { ["DOTNET_TieredCompilation"] = "0" },
+        };
         DaemonProcess daemon = await DaemonProcess.StartAsync(setup, cancellation);
         teardown.Add("end the daemon", async () => await daemon.DisposeAsync());
         return new DaemonSession(daemon, await daemon.ConnectAsync(cancellation));
