@@ -21,6 +21,9 @@ internal sealed class DaemonSession : IAsyncDisposable
     /// <summary>Our conversation with the daemon, as an administrator.</summary>
     public ArrakisClient Client { get; }
 
+    /// <summary>The daemon's process.</summary>
+    public int ProcessId => _daemon.ProcessId;
+
     /// <summary>The device's management socket.</summary>
     public string ManagementSocket => _daemon.ManagementSocket;
 

@@ -12,12 +12,15 @@ internal sealed class BindingEcho : IEchoTarget
 {
     private readonly ChildProcess _server;
     private readonly EchoReady _ready;
+    private readonly Task _reading;
+    private long _managedHeap = -1;
 
     private BindingEcho(string api, ChildProcess server, EchoReady ready)
     {
         Api = api;
         _server = server;
         _ready = ready;
+        _reading = ReadHealthAsync();
     }
 
     public string Api { get; }
@@ -30,6 +33,9 @@ internal sealed class BindingEcho : IEchoTarget
 
     /// <summary>The server's process.</summary>
     public int ProcessId => _server.Id;
+
+    /// <summary>Bytes of its managed heap, as it has last told; null where it has not.</summary>
+    public long? ManagedHeap => Volatile.Read(ref _managedHeap) is >= 0 and var heap ? heap : null;
 
     /// <summary>Starts a server with one of the APIs.</summary>
     /// <param name="plan">Names its core.</param>
@@ -67,5 +73,25 @@ internal sealed class BindingEcho : IEchoTarget
     public void ThrowIfExited() => _server.ThrowIfExited();
 
     /// <summary>Ends the server; its binding is released.</summary>
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await _reading;
+    }
+
+    private async Task ReadHealthAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                EchoHealth health = await _server.AnswerAsync(RoleJson.Default.EchoHealth, Timeout.InfiniteTimeSpan, CancellationToken.None);
+                Volatile.Write(ref _managedHeap, health.ManagedHeap);
+            }
+        }
+        catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException)
+        {
+            // It has ended; who asks it for anything learns why.
+        }
+    }
 }

@@ -12,7 +12,11 @@ internal static class TesterMeasurement
 {
     /// <summary>Measures one load on one server.</summary>
     /// <exception cref="InvalidDataException">Nothing was answered, or an answer was wrong.</exception>
-    public static async Task<LatencyRow> MeasureAsync(MeasurementPlan plan, DaemonSession daemon, IEchoTarget target, TestLoad load, CancellationToken cancellation)
+    public static async Task<LatencyRow> MeasureAsync(MeasurementPlan plan, DaemonSession daemon, IEchoTarget target, TestLoad load, CancellationToken cancellation) =>
+        (await MeasureWithResultAsync(plan, daemon, target, load, cancellation)).Row;
+
+    /// <inheritdoc cref="MeasureAsync"/>
+    public static async Task<(LatencyRow Row, TestResult Result)> MeasureWithResultAsync(MeasurementPlan plan, DaemonSession daemon, IEchoTarget target, TestLoad load, CancellationToken cancellation)
     {
         using var systemCalls = new SystemCallCounter(target.Thread);
         long before = systemCalls.Count;
@@ -31,7 +35,7 @@ internal static class TesterMeasurement
             result.RoundTrip.P9999,
             result.RoundTrip.Max);
         LatencyRow row = LatencyRow.From(Paths.Arrakis, target.Api, load.InFlight, measured);
-        return row with { Tail = row.Tail! with { LoadPercent = load.Percent, OfferedPerSecond = load.RequestsPerSecond } };
+        return (row with { Tail = row.Tail! with { LoadPercent = load.Percent, OfferedPerSecond = load.RequestsPerSecond } }, result);
     }
 
     private static TestPlan Plan(MeasurementPlan plan, IEchoTarget target, TestLoad load) => new()
