@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Arrakis.UdpLatency.Machine;
 using Arrakis.UdpLatency.Report;
 
 namespace Arrakis.UdpLatency.Commands;
@@ -19,7 +20,7 @@ internal static class CommandLine
         s_pairs.Validators.Add(result => Range(result, s_pairs, 1, 1000));
         s_clientCore.Validators.Add(result => Range(result, s_clientCore, 0, 1023));
         s_serverCore.Validators.Add(result => Range(result, s_serverCore, 0, 1023));
-        var root = new RootCommand("UDP round trips through Arrakis beside kernel sockets.") { Demo(), Bench() };
+        var root = new RootCommand("UDP round trips through Arrakis beside kernel sockets and DPDK.") { Demo(), Bench(), Soak() };
 
         // No limit to the time after a signal: what was made is undone then, however long that takes.
         return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
@@ -29,7 +30,7 @@ internal static class CommandLine
     {
         Option<string> output = Output("artifacts/demo.json");
         var command = new Command("demo", "Shows ping, echo and a second process through the rings, then the measurement.") { output, s_quick, s_clientCore, s_serverCore, s_payload };
-        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), (session, cancellation) => DemoCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_quick), cancellation)));
+        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), [], (session, cancellation) => DemoCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_quick), cancellation)));
         return command;
     }
 
@@ -37,7 +38,17 @@ internal static class CommandLine
     {
         Option<string> output = Output("artifacts/bench-udp.json");
         var command = new Command("bench", "Measures alternating pairs: medians, spread and ratios.") { output, s_quick, s_pairs, s_clientCore, s_serverCore, s_payload };
-        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), (session, cancellation) => BenchCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_pairs), cancellation)));
+        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), Requirements.Dpdk, (session, cancellation) => BenchCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_pairs), cancellation)));
+        return command;
+    }
+
+    private static Command Soak()
+    {
+        Option<string> output = Output("artifacts/soak.json");
+        var seconds = new Option<int>("--seconds") { Description = "How long.", DefaultValueFactory = _ => 900 };
+        seconds.Validators.Add(result => Range(result, seconds, 1, 604_800));
+        var command = new Command("soak", "Soaks a native echo server at half of saturation, while other virtual functions are bound and revoked; fails where loss is unexplained or memory grows.") { output, seconds, s_clientCore, s_serverCore, s_payload };
+        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed) with { WarmupMilliseconds = 0, DurationMilliseconds = 5000 }, [], (session, cancellation) => SoakCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(seconds), cancellation)));
         return command;
     }
 

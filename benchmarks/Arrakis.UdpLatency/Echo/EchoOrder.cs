@@ -22,3 +22,7 @@ internal sealed record EchoOrder
 /// <param name="Thread">The serving thread.</param>
 /// <param name="Mac">The binding's hardware address.</param>
 internal sealed record EchoReady(int Thread, string Mac);
+
+/// <summary>What an echo server tells of itself every second.</summary>
+/// <param name="ManagedHeap">Bytes of its managed heap.</param>
+internal sealed record EchoHealth(long ManagedHeap);

@@ -6,6 +6,8 @@ namespace Arrakis.UdpLatency.Echo;
 /// <summary>The process of an echo server on a binding.</summary>
 internal static class EchoServer
 {
+    private static readonly TimeSpan s_healthInterval = TimeSpan.FromSeconds(1);
+
     /// <summary>Binds, says so, and serves until cancelled.</summary>
     public static async Task RunAsync(EchoOrder order, bool native, CancellationToken cancellation)
     {
@@ -13,7 +15,13 @@ internal static class EchoServer
         await using NicBinding nic = await client.BindNicAsync(
             new NicRequest { Device = order.Device, Address = Ipv4Prefix.Parse(order.Address, null) },
             cancellation);
-        void Ready(EchoReady ready) => Role.Answer(ready, RoleJson.Default.EchoReady);
+        using var health = new Timer(static _ => Role.Answer(new EchoHealth(GC.GetTotalMemory(forceFullCollection: false)), RoleJson.Default.EchoHealth));
+        void Ready(EchoReady ready)
+        {
+            Role.Answer(ready, RoleJson.Default.EchoReady);
+            _ = health.Change(s_healthInterval, s_healthInterval);
+        }
+
         try
         {
             await (native ? NativeEcho.RunAsync(nic, order, Ready, cancellation) : SocketEcho.RunAsync(nic, order, Ready, cancellation));

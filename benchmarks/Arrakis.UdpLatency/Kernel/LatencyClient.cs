@@ -140,5 +140,7 @@ internal sealed class LatencyClient
         _histogram.GetValueAtPercentile(50),
         _histogram.GetValueAtPercentile(99),
         _histogram.GetValueAtPercentile(99.9),
-        SystemCallsPerRequest: 0);
+        SystemCallsPerRequest: 0,
+        _histogram.GetValueAtPercentile(99.99),
+        _histogram.GetValueAtPercentile(100));
 }
