@@ -3,11 +3,12 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Arrakis.Native.Processes;
+using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
 
 namespace Arrakis.Interop.Tests.Support;
 
-/// <summary>DPDK's own test program, with one port, spoken to through its command line.</summary>
+/// <summary>DPDK's own test program, with one port or more, spoken to through its command line.</summary>
 internal sealed partial class Testpmd : IAsyncDisposable
 {
     private const string Prompt = "testpmd> ";
@@ -36,16 +37,22 @@ internal sealed partial class Testpmd : IAsyncDisposable
     /// <param name="core">Its core.</param>
     /// <param name="device">The port, as an argument of --vdev.</param>
     /// <param name="arguments">Arguments of the program itself.</param>
-    public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, string device, params string[] arguments)
+    public static Task<Testpmd> StartAsync(HugePageFolder pages, int core, string device, params string[] arguments) =>
+        StartAsync(pages, core, [device], null, arguments);
+
+    /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
+    public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
     {
         string number = Interlocked.Increment(ref s_count).ToString(CultureInfo.InvariantCulture);
         ProcessStartInfo start = new(
             "setsid",
             [
+                .. inside is null ? [] : new[] { "nsenter", $"--net={inside.Path}" },
+
                 // Its answers leave it line by line, or they would come after the prompt that ends them.
                 "stdbuf", "-oL", "dpdk-testpmd", "--lcores", $"0@{core},1@{core}", "--no-pci", "--single-file-segments", "--no-telemetry",
                 "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", $"arrakis{Environment.ProcessId}n{number}",
-                "--vdev", device, "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
+                .. devices.SelectMany(static device => new[] { "--vdev", device }), "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
             ])
         {
             RedirectStandardInput = true,
