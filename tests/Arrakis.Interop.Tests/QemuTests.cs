@@ -58,7 +58,7 @@ public sealed class QemuTests
         await using AppProcess source = AppProcess.Start(new TcpStreamOrder(true, true, FrontEndBed.HostAddress, SourcePort, Seed, length), bed.Host.Path);
         _ = await source.ExpectAsync<ListeningReport>();
         _ = await guest.RunAsync($"nc {FrontEndBed.HostAddress} {SourcePort} -e sha256sum");
-        StreamReport sent = await source.ExpectAsync<StreamReport>();
+        StreamReport sent = await source.ExpectAsync<StreamReport>(Transfers.Patience);
         Assert.Equal($"{sent.Sha256}  -\n", sent.Answer);
     }
 
@@ -71,7 +71,7 @@ public sealed class QemuTests
         await using AppProcess sink = AppProcess.Start(new TcpStreamOrder(true, false, FrontEndBed.HostAddress, SinkPort, Seed, length), bed.Host.Path);
         _ = await sink.ExpectAsync<ListeningReport>();
         _ = await guest.RunAsync($"nc {FrontEndBed.HostAddress} {SinkPort} -e sh /tmp/send");
-        StreamReport received = await sink.ExpectAsync<StreamReport>();
+        StreamReport received = await sink.ExpectAsync<StreamReport>(Transfers.Patience);
         Assert.True(received.Length > length, $"{received}");
         Assert.Equal($"{received.Sha256}  -", (await guest.RunAsync("sh /tmp/send | sha256sum")).Trim());
     }

@@ -13,7 +13,6 @@ public sealed class TestpmdBridgeTests
 {
     private const string Tap = "behind0";
     private const ushort Port = 5001;
-    private const long Length = 1L << 30;
 
     [Theory]
     [InlineData("queue_size=256,packed_vq=0,mrg_rxbuf=0,in_order=0")]
@@ -36,11 +35,11 @@ public sealed class TestpmdBridgeTests
 
     private static async Task StreamAsync(NetworkNamespace from, NetworkNamespace to, string address, ulong seed)
     {
-        await using AppProcess sink = AppProcess.Start(new TcpStreamOrder(true, false, address, Port, seed, Length), to.Path);
+        await using AppProcess sink = AppProcess.Start(new TcpStreamOrder(true, false, address, Port, seed, Transfers.Length), to.Path);
         _ = await sink.ExpectAsync<ListeningReport>();
-        await using AppProcess source = AppProcess.Start(new TcpStreamOrder(false, true, address, Port, seed, Length), from.Path);
-        StreamReport received = await sink.ExpectAsync<StreamReport>();
-        Assert.Equal(Length, received.Length);
-        Assert.Equal((await source.ExpectAsync<StreamReport>()).Sha256, received.Sha256);
+        await using AppProcess source = AppProcess.Start(new TcpStreamOrder(false, true, address, Port, seed, Transfers.Length), from.Path);
+        StreamReport received = await sink.ExpectAsync<StreamReport>(Transfers.Patience);
+        Assert.Equal(Transfers.Length, received.Length);
+        Assert.Equal((await source.ExpectAsync<StreamReport>(Transfers.Patience)).Sha256, received.Sha256);
     }
 }

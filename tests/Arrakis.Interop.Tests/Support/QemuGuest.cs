@@ -10,7 +10,6 @@ internal sealed class QemuGuest : IAsyncDisposable
 {
     private const string Program = "qemu-system-x86_64";
     private const string EndMark = "END ";
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(120);
 
     private readonly ChildProcess _process;
     private readonly string _log;
@@ -89,7 +88,7 @@ internal sealed class QemuGuest : IAsyncDisposable
             string line;
             try
             {
-                line = (await _process.ReadLineAsync(s_patience, TestContext.Current.CancellationToken)).TrimEnd('\r');
+                line = (await _process.ReadLineAsync(Transfers.Patience, TestContext.Current.CancellationToken)).TrimEnd('\r');
             }
             catch (TimeoutException e)
             {
