@@ -5,6 +5,9 @@ namespace Arrakis.Interop.Tests.Support;
 /// <summary>The initial RAM disk of a guest: busybox, the drivers of a virtio network interface, and a shell that is spoken to through a console.</summary>
 internal static class GuestImage
 {
+    /// <summary>The programs of the guest, in one that needs no library.</summary>
+    public const string Busybox = "/bin/busybox";
+
     // In the order in which they need each other.
     private static readonly string[] s_modules = ["failover", "net_failover", "virtio_net"];
 
@@ -43,7 +46,7 @@ internal static class GuestImage
         string init = Path.Combine(root, "init");
         await File.WriteAllTextAsync(init, Init.Replace("MODULES", string.Join(' ', s_modules), StringComparison.Ordinal), TestContext.Current.CancellationToken);
         File.SetUnixFileMode(init, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        string build = $"cd '{root}' && cp /bin/busybox bin/busybox && "
+        string build = $"cd '{root}' && cp {Busybox} bin/busybox && "
             + string.Concat(s_modules.Select(module => $"bin/busybox xzcat '{Laboratory.Module(module)}' >{module}.ko && "))
             + $"find . | bin/busybox cpio -o -H newc >'{image}' 2>/dev/null";
         await Command.RunAsync("sh", ["-c", build], TestContext.Current.CancellationToken);

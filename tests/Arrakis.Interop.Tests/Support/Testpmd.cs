@@ -23,9 +23,12 @@ internal sealed partial class Testpmd : IAsyncDisposable
     private readonly StringBuilder _errors = new();
     private readonly Task _reading;
 
-    private Testpmd(Process process)
+    private readonly string _prefix;
+
+    private Testpmd(Process process, string prefix)
     {
         _process = process;
+        _prefix = prefix;
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
@@ -43,7 +46,8 @@ internal sealed partial class Testpmd : IAsyncDisposable
     /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
     public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
     {
-        string number = Interlocked.Increment(ref s_count).ToString(CultureInfo.InvariantCulture);
+        Laboratory.Require("dpdk-testpmd", "dpdk-dev");
+        string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
         ProcessStartInfo start = new(
             "setsid",
             [
@@ -51,7 +55,7 @@ internal sealed partial class Testpmd : IAsyncDisposable
 
                 // Its answers leave it line by line, or they would come after the prompt that ends them.
                 "stdbuf", "-oL", "dpdk-testpmd", "--lcores", $"0@{core},1@{core}", "--no-pci", "--single-file-segments", "--no-telemetry",
-                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", $"arrakis{Environment.ProcessId}n{number}",
+                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", prefix,
                 .. devices.SelectMany(static device => new[] { "--vdev", device }), "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
             ])
         {
@@ -60,7 +64,7 @@ internal sealed partial class Testpmd : IAsyncDisposable
             RedirectStandardError = true,
         };
         start.Environment[RunMark.Current.Variable] = RunMark.Current.Value;
-        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."));
+        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."), prefix);
         try
         {
             await testpmd.WaitForAsync(Prompt, 0);
@@ -134,6 +138,7 @@ internal sealed partial class Testpmd : IAsyncDisposable
 
         await _reading;
         _process.Dispose();
+        Laboratory.DeleteDpdkRuntime(_prefix);
     }
 
     private void Signal(int signal)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Arrakis.Native.Threads;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.SystemApp.Transfer;
 
@@ -9,12 +10,17 @@ namespace Arrakis.SystemApp.Roles;
 internal static class KernelTransfer
 {
     private const int PauseMilliseconds = 5;
+    private const int SocketLevel = 1; // SOL_SOCKET
+    private const int ForceReceiveBuffer = 33; // SO_RCVBUFFORCE
+    private const int ReceiveBuffer = 4 << 20; // Holds a window.
 
     public static void Play(KernelTransferOrder order)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = PauseMilliseconds };
+        socket.SetRawSocketOption(SocketLevel, ForceReceiveBuffer, BitConverter.GetBytes(ReceiveBuffer));
         _ = Talk.Start("transfer", () =>
         {
+            PinnedThread.Pin(order.Core);
             if (order.Sends)
             {
                 Send(socket, order);

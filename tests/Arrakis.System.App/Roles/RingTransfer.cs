@@ -11,6 +11,7 @@ namespace Arrakis.SystemApp.Roles;
 /// </summary>
 internal static class RingTransfer
 {
+    private const int QueueSize = 1024; // A window fits.
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
 
     public static async Task PlayAsync(RingTransferOrder order)
@@ -21,6 +22,8 @@ internal static class RingTransfer
             Device = order.Device,
             Address = Ipv4Prefix.Parse(order.Address),
             Mac = MacAddress.Parse(order.Mac),
+            QueueSize = QueueSize,
+            Buffers = 4 * QueueSize,
         });
         Talk.Say(Echo.Bound(nic));
         while (true)

@@ -29,8 +29,8 @@ internal static class TransferFormat
     /// <summary>Bytes of the stream in a datagram; the last may have fewer. A multiple of eight, within an Ethernet frame.</summary>
     public const int ChunkLength = 1456;
 
-    /// <summary>Chunks under way at most: what the kernel's default receive buffer holds.</summary>
-    public const int Window = 128;
+    /// <summary>Chunks under way at most.</summary>
+    public const int Window = 512;
 
     public const int MaxLength = HeaderLength + ChunkLength;
 

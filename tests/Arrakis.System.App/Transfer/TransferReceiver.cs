@@ -10,7 +10,7 @@ namespace Arrakis.SystemApp.Transfer;
 internal sealed class TransferReceiver(uint transfer) : IDisposable
 {
     /// <summary>Chunks in order for each acknowledgement; anything out of order is acknowledged at once.</summary>
-    private const int AcknowledgedTogether = 16;
+    private const int AcknowledgedTogether = 32;
 
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly byte[][] _waiting = new byte[TransferFormat.Window][];
@@ -27,7 +27,7 @@ internal sealed class TransferReceiver(uint transfer) : IDisposable
     /// <summary>What the sender says to be the SHA-256 and the length, from its end.</summary>
     public (byte[] Sha256, long Length)? Sent { get; private set; }
 
-    /// <summary>Takes a datagram of the sender, and writes the answer. Returns its length, 0 where none is due.</summary>
+    /// <summary>Takes a datagram of the sender, and writes the answer, which may be in its place. Returns the answer's length, 0 where none is due.</summary>
     public int Receive(ReadOnlySpan<byte> datagram, Span<byte> answer)
     {
         if (!TransferFormat.TryReadHeader(datagram, transfer, out TransferKind kind, out uint number))

@@ -28,6 +28,8 @@ internal sealed class TransferSender : IDisposable
     private readonly bool[] _missing = new bool[TransferFormat.Window];
     private uint _first; // The oldest chunk that is not acknowledged.
     private uint _next; // The first that was never sent; _first <= _next <= _first + Window.
+    private bool _someMissing;
+    private long _lookedAt = long.MinValue;
     private long _endSentAt = long.MinValue;
 
     public TransferSender(uint transfer, ulong seed, long length)
@@ -125,11 +127,18 @@ internal sealed class TransferSender : IDisposable
         {
             uint slot = number % TransferFormat.Window;
             _missing[slot] = !_acknowledged[slot] && milliseconds - _sentAt[slot] >= RepeatMilliseconds;
+            _someMissing |= _missing[slot];
         }
     }
 
     private bool TryRepeat(long milliseconds, Span<byte> datagram, out int length)
     {
+        length = 0;
+        if (!_someMissing && milliseconds == _lookedAt)
+        {
+            return false;
+        }
+
         for (uint number = _first; number != _next; number++)
         {
             uint slot = number % TransferFormat.Window;
@@ -142,7 +151,8 @@ internal sealed class TransferSender : IDisposable
             }
         }
 
-        length = 0;
+        _someMissing = false;
+        _lookedAt = milliseconds;
         return false;
     }
 
