@@ -19,9 +19,6 @@ public sealed class BackEndTransferTests
     private const int BackEndCore = 0;
     private const int ApplicationCore = 1;
 
-    // Beside the application, which wakes for each frame and then looks for more for a while, it would get a frame out at a time.
-    private const int KernelCore = BackEndCore;
-
     [Theory]
     [InlineData(BackEndKind.NetVhost)]
     [InlineData(BackEndKind.OvsDpdk)]
@@ -63,14 +60,14 @@ public sealed class BackEndTransferTests
     {
         await application.TellAsync(JsonSerializer.Serialize(new TransferCommand(false, KernelPort, 1, 11, Transfers.Length)));
         _ = await application.ExpectAsync<ListeningReport>();
-        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(true, Address, Port, 1, 11, Transfers.Length, KernelCore), behind.Path);
+        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(true, Address, Port, 1, 11, Transfers.Length), behind.Path);
         await AgreeAsync(sender: kernel, receiver: application);
         await application.TellAsync("enough");
     }
 
     private static async Task TransferFromApplicationAsync(AppProcess application, NetworkNamespace behind)
     {
-        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(false, KernelAddress, KernelPort, 2, 12, Transfers.Length, KernelCore), behind.Path);
+        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(false, KernelAddress, KernelPort, 2, 12, Transfers.Length), behind.Path);
         _ = await kernel.ExpectAsync<ListeningReport>();
         await application.TellAsync(JsonSerializer.Serialize(new TransferCommand(true, KernelPort, 2, 12, Transfers.Length)));
         await AgreeAsync(sender: application, receiver: kernel);

@@ -25,8 +25,8 @@ public sealed record RingTransferOrder
     public required string Peer { get; init; }
 }
 
-/// <summary>Order of <see cref="Roles.KernelTransfer"/>: the transfer protocol over the kernel's UDP, on a core.</summary>
-public sealed record KernelTransferOrder(bool Sends, string Address, ushort Port, uint Transfer, ulong Seed, long Length, int Core);
+/// <summary>Order of <see cref="Roles.KernelTransfer"/>: the transfer protocol over the kernel's UDP.</summary>
+public sealed record KernelTransferOrder(bool Sends, string Address, ushort Port, uint Transfer, ulong Seed, long Length);
 
 /// <summary>Order of <see cref="Roles.TcpStream"/>: one stream over the kernel's TCP.</summary>
 public sealed record TcpStreamOrder(bool Listens, bool Sends, string Address, ushort Port, ulong Seed, long Length);

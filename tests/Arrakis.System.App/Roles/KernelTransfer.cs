@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Arrakis.Native.Threads;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.SystemApp.Transfer;
 
@@ -20,7 +19,6 @@ internal static class KernelTransfer
         socket.SetRawSocketOption(SocketLevel, ForceReceiveBuffer, BitConverter.GetBytes(ReceiveBuffer));
         _ = Talk.Start("transfer", () =>
         {
-            PinnedThread.Pin(order.Core);
             if (order.Sends)
             {
                 Send(socket, order);
