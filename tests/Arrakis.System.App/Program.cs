@@ -2,7 +2,7 @@ using System.Text.Json;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.SystemApp.Roles;
 
-// An application for the system tests. The first argument names its role, the second is the role's order; it ends at
+// An application for the tests of whole systems. The first argument names its role, the second is the role's order; it ends at
 // the end of its standard input.
 try
 {
@@ -31,6 +31,15 @@ try
             break;
         case nameof(ArpAsker):
             ArpAsker.Play(Order<ArpOrder>());
+            break;
+        case nameof(TcpStream):
+            TcpStream.Play(Order<TcpStreamOrder>());
+            break;
+        case nameof(KernelTransfer):
+            KernelTransfer.Play(Order<KernelTransferOrder>());
+            break;
+        case nameof(RingTransfer):
+            await RingTransfer.PlayAsync(Order<RingTransferOrder>());
             break;
         default:
             throw new ArgumentException($"There is no role '{args[0]}'.");

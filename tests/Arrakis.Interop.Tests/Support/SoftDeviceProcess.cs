@@ -1,10 +1,16 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
 using Arrakis.Contract.Json;
+using Arrakis.Native;
+using Arrakis.Native.Net;
 using Arrakis.Native.Sockets;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
 using Arrakis.Wire;
+using Arrakis.Wire.VhostUser;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Interop.Tests.Support;
 
@@ -48,6 +54,26 @@ internal sealed class SoftDeviceProcess : IAsyncDisposable
     public async Task ConfigureAsync(int function, MacAddress mac, Ipv4Address address) =>
         _ = Assert.IsType<DeviceDoneReply>(await AskAsync(id => new ConfigurePortRequest { Id = id, Port = function, Mac = mac, Address = address }));
 
+    /// <summary>Makes a kernel interface and gives the device its wire; the interface goes away with the device.</summary>
+    public async Task AttachUplinkAsync(string name)
+    {
+        using TapInterface uplink = TapInterface.Create(name);
+        _ = Assert.IsType<DeviceDoneReply>(await AskAsync(id => new AttachUplinkRequest { Id = id }, uplink.Descriptor));
+    }
+
+    /// <summary>What the device offers a front end.</summary>
+    public async Task<VirtioFeatures> OfferedFeaturesAsync(int function)
+    {
+        byte[] message = new byte[VhostUserHeader.Length + sizeof(ulong)];
+        new VhostUserHeader(VhostUserRequest.GetFeatures, VhostUserHeader.Version, 0).Write(message);
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(FunctionPath(function)), TestContext.Current.CancellationToken);
+        Assert.Equal(VhostUserHeader.Length, await socket.SendAsync(message.AsMemory(0, VhostUserHeader.Length), TestContext.Current.CancellationToken));
+        await using var stream = new NetworkStream(socket);
+        await stream.ReadExactlyAsync(message, TestContext.Current.CancellationToken);
+        return (VirtioFeatures)BinaryPrimitives.ReadUInt64LittleEndian(message.AsSpan(VhostUserHeader.Length));
+    }
+
     public async Task<IReadOnlyDictionary<string, PortCounters>> CountersAsync() =>
         Assert.IsType<DeviceCountersReply>(await AskAsync(id => new ReadCountersRequest { Id = id })).Ports;
 
@@ -57,9 +83,9 @@ internal sealed class SoftDeviceProcess : IAsyncDisposable
         await _process.DisposeAsync();
     }
 
-    private async Task<DeviceReply> AskAsync(Func<ulong, DeviceRequest> request)
+    private async Task<DeviceReply> AskAsync(Func<ulong, DeviceRequest> request, params Descriptor[] descriptors)
     {
-        Assert.True(_management!.TrySend(MessageCodec.Encode(request(++_id))) > 0);
+        Assert.True(_management!.TrySend(MessageCodec.Encode(request(++_id)), descriptors) > 0);
         byte[] buffer = new byte[ControlProtocol.MaxMessageLength];
         ReceivedMessage? reply = null;
         await Waiting.UntilAsync(() => (reply = _management.TryReceive(buffer)) is not null, () => $"The device does not answer: {Log}");
@@ -75,7 +101,7 @@ internal sealed class SoftDeviceProcess : IAsyncDisposable
                 _management = UnixSocket.Connect(Path.Combine(_folder, "manage.sock"), UnixSocketKind.SequencedPacket);
                 return true;
             }
-            catch (Native.LinuxException)
+            catch (LinuxException)
             {
                 return false; // it does not listen yet
             }

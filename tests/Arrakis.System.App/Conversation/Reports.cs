@@ -15,6 +15,8 @@ namespace Arrakis.SystemApp.Conversation;
 [JsonDerivedType(typeof(RefusalReport), "refusal")]
 [JsonDerivedType(typeof(DoneReport), "done")]
 [JsonDerivedType(typeof(ArpReport), "arp")]
+[JsonDerivedType(typeof(ListeningReport), "listening")]
+[JsonDerivedType(typeof(StreamReport), "stream")]
 [JsonDerivedType(typeof(FailureReport), "failure")]
 public abstract record Report;
 
@@ -47,6 +49,12 @@ public sealed record DoneReport(long Count) : Report;
 
 /// <summary>Who answered ARP requests.</summary>
 public sealed record ArpReport(IReadOnlyList<string> Answers) : Report;
+
+/// <summary>The role can be sent to.</summary>
+public sealed record ListeningReport : Report;
+
+/// <summary>A stream that was sent or received as a whole, how many parts of it were sent again, and what the receiver answered.</summary>
+public sealed record StreamReport(long Length, string Sha256, long Repeated = 0, string Answer = "") : Report;
 
 /// <summary>The role failed.</summary>
 public sealed record FailureReport(string What) : Report;

@@ -25,10 +25,11 @@ internal sealed class AppProcess : IAsyncDisposable
     }
 
     /// <summary>Its next report, which must be of the type.</summary>
-    public async Task<T> ExpectAsync<T>()
+    /// <param name="patience">How long it may take; what it reports on may be long work.</param>
+    public async Task<T> ExpectAsync<T>(TimeSpan? patience = null)
         where T : Report
     {
-        Report report = await NextAsync();
+        Report report = await NextAsync(patience ?? DaemonProcess.Patience);
         return report as T ?? throw new InvalidDataException($"The application said {report}, not a {typeof(T).Name}.");
     }
 
@@ -38,7 +39,7 @@ internal sealed class AppProcess : IAsyncDisposable
     {
         while (true)
         {
-            switch (await NextAsync())
+            switch (await NextAsync(DaemonProcess.Patience))
             {
                 case T wanted:
                     return wanted;
@@ -70,9 +71,9 @@ internal sealed class AppProcess : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 
-    private async Task<Report> NextAsync()
+    private async Task<Report> NextAsync(TimeSpan patience)
     {
-        string line = await _process.ReadLineAsync(DaemonProcess.Patience, TestContext.Current.CancellationToken);
+        string line = await _process.ReadLineAsync(patience, TestContext.Current.CancellationToken);
         return JsonSerializer.Deserialize<Report>(line)!;
     }
 }

@@ -3,11 +3,12 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Arrakis.Native.Processes;
+using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
 
 namespace Arrakis.TestBed.Dpdk;
 
-/// <summary>DPDK's own test program, with one port, spoken to through its command line.</summary>
+/// <summary>DPDK's own test program, with one port or more, spoken to through its command line.</summary>
 public sealed partial class Testpmd : IAsyncDisposable
 {
     private const string Prompt = "testpmd> ";
@@ -22,9 +23,12 @@ public sealed partial class Testpmd : IAsyncDisposable
     private readonly StringBuilder _errors = new();
     private readonly Task _reading;
 
-    private Testpmd(Process process)
+    private readonly string _prefix;
+
+    private Testpmd(Process process, string prefix)
     {
         _process = process;
+        _prefix = prefix;
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
@@ -36,16 +40,23 @@ public sealed partial class Testpmd : IAsyncDisposable
     /// <param name="core">Its core.</param>
     /// <param name="device">The port, as an argument of --vdev.</param>
     /// <param name="arguments">Arguments of the program itself.</param>
-    public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, string device, params string[] arguments)
+    public static Task<Testpmd> StartAsync(HugePageFolder pages, int core, string device, params string[] arguments) =>
+        StartAsync(pages, core, [device], null, arguments);
+
+    /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
+    public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
     {
-        string number = Interlocked.Increment(ref s_count).ToString(CultureInfo.InvariantCulture);
+        Laboratory.Require("dpdk-testpmd", "dpdk-dev");
+        string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
         ProcessStartInfo start = new(
             "setsid",
             [
+                .. inside is null ? [] : new[] { "nsenter", $"--net={inside.Path}" },
+
                 // Its answers leave it line by line, or they would come after the prompt that ends them.
                 "stdbuf", "-oL", "dpdk-testpmd", "--lcores", $"0@{core},1@{core}", "--no-pci", "--single-file-segments", "--no-telemetry",
-                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", $"arrakis{Environment.ProcessId}n{number}",
-                "--vdev", device, "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
+                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", prefix,
+                .. devices.SelectMany(static device => new[] { "--vdev", device }), "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
             ])
         {
             RedirectStandardInput = true,
@@ -53,7 +64,7 @@ public sealed partial class Testpmd : IAsyncDisposable
             RedirectStandardError = true,
         };
         start.Environment[RunMark.Current.Variable] = RunMark.Current.Value;
-        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."));
+        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."), prefix);
         try
         {
             await testpmd.WaitForAsync(Prompt, 0);
@@ -127,6 +138,7 @@ public sealed partial class Testpmd : IAsyncDisposable
 
         await _reading;
         _process.Dispose();
+        Laboratory.DeleteDpdkRuntime(_prefix);
     }
 
     private void Signal(int signal)

@@ -32,18 +32,19 @@ public sealed class NetworkNamespace
     {
         const string End = "veth0";
         await Command.RunAsync("ip", ["link", "add", End, "netns", first.Name, "type", "veth", "peer", "name", End, "netns", second.Name], cancellation);
-        await first.SetUpAsync(End, firstAddress, cancellation);
-        await second.SetUpAsync(End, secondAddress, cancellation);
+        await first.ConfigureAsync(End, firstAddress, cancellation);
+        await second.ConfigureAsync(End, secondAddress, cancellation);
     }
 
     /// <summary>Takes an interface of the root namespace; it goes back, or away, with the namespace.</summary>
     public async Task AdoptAsync(string linkName, string address, CancellationToken cancellation)
     {
         await Command.RunAsync("ip", ["link", "set", linkName, "netns", Name], cancellation);
-        await SetUpAsync(linkName, address, cancellation);
+        await ConfigureAsync(linkName, address, cancellation);
     }
 
-    private async Task SetUpAsync(string linkName, string address, CancellationToken cancellation)
+    /// <summary>Gives an interface in it an address and sets it up.</summary>
+    public async Task ConfigureAsync(string linkName, string address, CancellationToken cancellation)
     {
         await IpAsync(["address", "add", address, "dev", linkName], cancellation);
         await IpAsync(["link", "set", linkName, "up"], cancellation);
