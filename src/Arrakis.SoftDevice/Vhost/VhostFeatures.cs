@@ -3,11 +3,13 @@ using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Vhost;
 
-/// <summary>What the device offers. No offloads and no indirect descriptors: less for a hostile driver to turn.</summary>
+/// <summary>What the device offers.</summary>
 internal static class VhostFeatures
 {
     /// <summary>Virtio features.</summary>
-    public const VirtioFeatures Device = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures;
+    public const VirtioFeatures Device = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures
+        | VirtioFeatures.RingPacked | VirtioFeatures.InOrder | VirtioFeatures.RingEventIndex | VirtioFeatures.RingIndirectDescriptors
+        | VirtioFeatures.NetMergeableReceiveBuffers;
 
     /// <summary>Vhost-user protocol features.</summary>
     public const VhostUserProtocolFeatures Protocol = VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status;

@@ -339,12 +339,12 @@ internal sealed class VhostSession : IDisposable
                 continue;
             }
 
-            if ((_features & VirtioFeatures.Version1) == 0)
+            if (_features is null || (_features & VirtioFeatures.Version1) == 0)
             {
                 throw new VhostProtocolException("VIRTIO_F_VERSION_1 was not negotiated; this device has no legacy interface");
             }
 
-            RingFault fault = ring.TryStart(_memory!, out RunningRing? running);
+            RingFault fault = ring.TryStart(_memory!, _features.Value, out RunningRing? running);
             if (fault != RingFault.None)
             {
                 throw new VhostProtocolException($"ring {index} cannot be started: {fault}");

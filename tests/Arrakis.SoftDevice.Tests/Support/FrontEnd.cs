@@ -122,8 +122,9 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
     public void Negotiate()
     {
         Send(VhostUserRequest.SetOwner, []);
-        Assert.Equal((ulong)Features, Ask(VhostUserRequest.GetFeatures));
-        Assert.Equal((ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status), Ask(VhostUserRequest.GetProtocolFeatures));
+        Assert.Equal((ulong)Features, Ask(VhostUserRequest.GetFeatures) & (ulong)Features);
+        ulong protocol = Ask(VhostUserRequest.GetProtocolFeatures);
+        Assert.Equal((ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status), protocol & (ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status));
         Send(VhostUserRequest.SetProtocolFeatures, (ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status));
         Send(VhostUserRequest.SetFeatures, (ulong)Features);
     }

@@ -49,10 +49,10 @@ internal sealed class SwitchUnderTest : IDisposable
     public QueueMemory Memory(int function) => _drivers[function].Memory;
 
     public void AttachReceive(int function) =>
-        Core.Functions[function].AttachReceive(new RunningRing(Receive(function).AttachDevice(), Memory(function).Table, null, null, HasDoorbell: true));
+        Core.Functions[function].AttachReceive(new RunningRing(Receive(function).AttachDevice(), Memory(function).Table, VirtioFeatures.Version1, null, null, hasDoorbell: true));
 
     public void AttachTransmit(int function) =>
-        Core.Functions[function].AttachTransmit(new RunningRing(Transmit(function).AttachDevice(), Memory(function).Table, null, null, HasDoorbell: true));
+        Core.Functions[function].AttachTransmit(new RunningRing(Transmit(function).AttachDevice(), Memory(function).Table, VirtioFeatures.Version1, null, null, hasDoorbell: true));
 
     public void Configure(int function, int? identity = null, RateSpecifier? rate = null, params FilterRule[] filter)
     {

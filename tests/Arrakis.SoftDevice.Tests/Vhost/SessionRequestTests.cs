@@ -103,10 +103,10 @@ public sealed class SessionRequestTests
     }
 
     [Theory]
-    [InlineData(VirtioFeatures.Version1 | (VirtioFeatures)1)]
+    [InlineData(VirtioFeatures.Version1 | VirtioFeatures.NetHostUfo)]
     [InlineData((VirtioFeatures)ulong.MaxValue)]
-    [InlineData(FrontEnd.Features | (VirtioFeatures)(1UL << 34))] // packed rings
-    [InlineData(FrontEnd.Features | (VirtioFeatures)(1UL << 28))] // indirect descriptors
+    [InlineData(FrontEnd.Features | VirtioFeatures.AccessPlatform)]
+    [InlineData(FrontEnd.Features | VirtioFeatures.NetHashReport)]
     public void Features_that_were_not_offered_are_refused(VirtioFeatures features)
     {
         using var device = new DeviceUnderTest();

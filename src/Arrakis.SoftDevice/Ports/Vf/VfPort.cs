@@ -22,6 +22,7 @@ internal sealed class VfPort
 
     // The frame under way. What the switch checks and forwards is this copy, which the driver cannot change.
     private readonly byte[] _frame = GC.AllocateArray<byte>(EthernetSwitch.MaxFrameLength, pinned: true);
+    private readonly byte[] _header = GC.AllocateArray<byte>(VirtioNetHeader.Length, pinned: true);
     private readonly EventRaiser _raiser;
     private readonly EventFd _attention;
 
@@ -104,7 +105,7 @@ internal sealed class VfPort
         int taken = 0;
         while (taken < BatchLength)
         {
-            if (_held == 0 && !TryHold(transmit.Ring, ref taken))
+            if (_held == 0 && !TryHold(transmit, ref taken))
             {
                 break;
             }
@@ -117,7 +118,7 @@ internal sealed class VfPort
                 }
 
                 network.FromFunction(this, identity, _frame.AsSpan(0, _held));
-                transmit.Ring.Complete();
+                transmit.Complete();
                 _held = 0;
                 taken++;
             }
@@ -153,7 +154,7 @@ internal sealed class VfPort
             return false;
         }
 
-        switch (receive.Ring.TryWrite(_receiveHeader, frame))
+        switch (receive.TryWrite(_receiveHeader, frame))
         {
             case RingWrite.Done:
                 Statistics.CountOut(frame.Length);
@@ -176,14 +177,14 @@ internal sealed class VfPort
     {
         RunningRing? receive = _receive;
         RunningRing? transmit = _transmit;
-        bool received = receive is not null && receive.Ring.Publish();
-        bool taken = transmit is not null && transmit.Ring.Publish();
+        bool received = receive is not null && receive.Publish();
+        bool taken = transmit is not null && transmit.Publish();
         if (!received && !taken)
         {
             return;
         }
 
-        // One barrier for both rings: see SplitDeviceRing.DriverWantsEvent.
+        // One barrier for both rings: see DeviceRing.DriverWantsEvent.
         Interlocked.MemoryBarrier();
         if (received)
         {
@@ -220,9 +221,9 @@ internal sealed class VfPort
         return transmit.Ring.HasAvailable;
     }
 
-    private bool TryHold(SplitDeviceRing ring, ref int taken)
+    private bool TryHold(RunningRing ring, ref int taken)
     {
-        RingRead outcome = ring.TryRead(VirtioNetHeader.Length, _frame, out int length);
+        RingRead outcome = ring.TryRead(_header, _frame, out int length);
         if (outcome is RingRead.Empty or RingRead.Broken)
         {
             return false;
