@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Arrakis.Native;
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
+using Arrakis.SoftDevice.Switch;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Ports.Vf;
@@ -10,6 +11,8 @@ namespace Arrakis.SoftDevice.Ports.Vf;
 /// <remarks>What is done for each frame is a test of the format and a direct call, not a virtual one.</remarks>
 internal sealed class RunningRing
 {
+    private const VirtioFeatures Segmentation = VirtioFeatures.NetHostTso4 | VirtioFeatures.NetHostTso6 | VirtioFeatures.NetHostUso;
+
     private readonly SplitDeviceRing? _split;
     private readonly PackedDeviceRing? _packed;
 
@@ -27,6 +30,8 @@ internal sealed class RunningRing
         Call = call;
         Error = error;
         HasDoorbell = hasDoorbell;
+        MaxReadLength = (features & Segmentation) != 0 ? EthernetSwitch.MaxLargeFrameLength : EthernetSwitch.MaxFrameLength;
+        WantsChecksums = (features & VirtioFeatures.NetGuestChecksum) != 0;
         _split = ring as SplitDeviceRing;
         _packed = ring as PackedDeviceRing;
     }
@@ -39,6 +44,12 @@ internal sealed class RunningRing
 
     /// <summary>What was negotiated.</summary>
     public VirtioFeatures Features { get; }
+
+    /// <summary>The longest frame that the driver may send: longer than others where it may leave the cutting to the device.</summary>
+    public int MaxReadLength { get; }
+
+    /// <summary>Whether the driver wants to be told which checksums are right.</summary>
+    public bool WantsChecksums { get; }
 
     /// <summary>None where the driver polls.</summary>
     public Descriptor? Call { get; }
@@ -73,7 +84,24 @@ internal sealed class RunningRing
     public RingWrite TryWrite(ReadOnlySpan<byte> header, ReadOnlySpan<byte> frame) =>
         _split is not null ? _split.TryWrite(header, frame) : _packed!.TryWrite(header, frame);
 
+    /// <summary>Whether the last <see cref="PublishAndNote"/> has shown the driver something.</summary>
+    public bool HasPublished { get; private set; }
+
     /// <inheritdoc cref="DeviceRing.Publish"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Publish() => _split is not null ? _split.Publish() : _packed!.Publish();
+    public bool PublishAndNote() => HasPublished = _split is not null ? _split.Publish() : _packed!.Publish();
+
+    /// <inheritdoc cref="DeviceRing.OwnNext"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void OwnNext()
+    {
+        if (_split is not null)
+        {
+            _split.OwnNext();
+        }
+        else
+        {
+            _packed!.OwnNext();
+        }
+    }
 }
