@@ -27,6 +27,9 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libc", EntryPoint = "preadv2", SetLastError = true)]
     internal static partial nint ReadVectorNoWait(int descriptor, Tmds.Linux.iovec* vectors, int count, long offset, int flags);
 
+    [LibraryImport("libc", EntryPoint = "writev", SetLastError = true)]
+    internal static partial nint WriteVector(int descriptor, Tmds.Linux.iovec* vectors, int count);
+
     [LibraryImport("libc", EntryPoint = "fstatfs64", SetLastError = true)]
     internal static partial int FileSystemStatus(int descriptor, void* status);
 
