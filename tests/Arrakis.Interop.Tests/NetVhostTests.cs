@@ -1,5 +1,5 @@
-using Arrakis.Interop.Tests.Support;
 using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Dpdk;
 using Arrakis.Wire;
 
 namespace Arrakis.Interop.Tests;

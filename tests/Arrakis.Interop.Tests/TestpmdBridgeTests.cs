@@ -1,6 +1,7 @@
 using Arrakis.Interop.Tests.Support;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.SystemTests.Support;
+using Arrakis.TestBed.Dpdk;
 using Arrakis.TestBed.Machine;
 
 namespace Arrakis.Interop.Tests;

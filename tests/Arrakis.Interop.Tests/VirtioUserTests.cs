@@ -1,5 +1,6 @@
 using Arrakis.Contract.Control;
 using Arrakis.Interop.Tests.Support;
+using Arrakis.TestBed.Dpdk;
 using Arrakis.Wire;
 
 namespace Arrakis.Interop.Tests;

@@ -27,7 +27,7 @@ public sealed record QueueGrant(QueueDirection Direction, VirtqueueLayout Ring, 
 /// <param name="IovaBase">Device address of the first byte.</param>
 /// <param name="BufferOffset">First byte of the packet buffers; page aligned.</param>
 /// <param name="BufferLength">Bytes of packet buffers.</param>
-/// <param name="BufferSize">Bytes of one buffer, the virtio-net header included: a power of two.</param>
+/// <param name="BufferSize">Bytes of one buffer, the virtio-net header included: whole cache lines of 64.</param>
 public sealed record MemoryGrant(long Length, int PageSize, ulong IovaBase, long BufferOffset, long BufferLength, int BufferSize);
 
 /// <summary>How fast a binding may send.</summary>

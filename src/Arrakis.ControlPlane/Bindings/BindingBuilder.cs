@@ -32,7 +32,7 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             Address = reservation.Address,
             Gateway = reservation.Device.Options.Gateway,
             Mtu = reservation.Device.Options.Mtu,
-            Features = VirtioFeatures.Version1,
+            Features = Wanted(request),
             Memory = new MemoryGrant(memory.Length, memory.PageSize, QueueMemoryPlan.IovaBase, plan.BufferOffset, plan.BufferLength, QueueMemoryPlan.BufferSize),
             Queues =
             [
@@ -73,6 +73,10 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             throw e is LinuxException linux ? OutOf(linux) : e;
         }
     }
+
+    // The ring's format was chosen with the memory's layout; the rest is what the device has of it.
+    private static VirtioFeatures Wanted(BindNicRequest request) =>
+        VirtioFeatures.Version1 | (request.RingFormat == VirtqueueFormat.Packed ? request.Features : request.Features & ~VirtioFeatures.RingPacked);
 
     /// <summary>The descriptors of a grant, in its order; the receiver of the list owns the read-only status page, at its place.</summary>
     internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus) =>

@@ -7,6 +7,7 @@ using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
 using Arrakis.Native;
 using Arrakis.Native.Events;
+using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 
 namespace Arrakis.ControlPlane.Bindings;
@@ -62,7 +63,8 @@ internal sealed class BindingService(
 
             // The record is kept before the first step that anyone else can see, so that a killed daemon's successor undoes it.
             await store.PutAsync(binding.StoredDescriptors).ConfigureAwait(false);
-            _ = await links.EstablishAsync(binding, keepCounters: false, limit.Token).ConfigureAwait(false);
+            VirtioFeatures features = await links.EstablishAsync(binding, isFirst: true, keepCounters: false, limit.Token).ConfigureAwait(false);
+            binding.Save(record => record with { Grant = record.Grant with { Features = features } });
             Offer(binding);
             making.SetResult();
         }

@@ -20,6 +20,9 @@ internal sealed class Ledger(TimeProvider time, Random random)
 {
     private const int MacTries = 1000;
     private const long MaxBitsPerSecond = 1_000_000_000_000; // So that sums cannot overflow; no port is faster.
+
+    // The longest frame and some.
+    private const int MinBurstBytes = 2048;
     private const ulong ChosenMacPrefix = 0x02_41_52_00_00_00; // Locally administered, unicast.
 
     private readonly Lock _lock = new();
@@ -245,9 +248,9 @@ internal sealed class Ledger(TimeProvider time, Random random)
 
     private RateSpecifier? ChooseRate(INicDevice device, PolicyRule rule, RateSpecifier? wanted, uint user)
     {
-        if (wanted is { BitsPerSecond: <= 0 or > MaxBitsPerSecond } or { BurstBytes: < QueueMemoryPlan.BufferSize })
+        if (wanted is { BitsPerSecond: <= 0 or > MaxBitsPerSecond } or { BurstBytes: < MinBurstBytes })
         {
-            throw new ArrakisException(ErrorCode.InvalidRequest, $"A rate of {wanted.BitsPerSecond} bit/s with a burst of {wanted.BurstBytes} bytes cannot be.", $"Ask for a rate of 1 to {MaxBitsPerSecond} bit/s and a burst of at least {QueueMemoryPlan.BufferSize} bytes.");
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"A rate of {wanted.BitsPerSecond} bit/s with a burst of {wanted.BurstBytes} bytes cannot be.", $"Ask for a rate of 1 to {MaxBitsPerSecond} bit/s and a burst of at least {MinBurstBytes} bytes.");
         }
 
         string name = device.Options.Name;

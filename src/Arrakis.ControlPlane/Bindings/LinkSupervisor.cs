@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Arrakis.Contract;
 using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Keeper;
@@ -23,18 +22,19 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
 
     /// <summary>Configures the port and makes the session; the link is up at its end.</summary>
     /// <exception cref="ArrakisException">The device is not there or misbehaves; nothing of it is left.</exception>
-    internal async Task<VirtioFeatures> EstablishAsync(Binding binding, bool keepCounters, CancellationToken cancellation)
+    internal async Task<VirtioFeatures> EstablishAsync(Binding binding, bool isFirst, bool keepCounters, CancellationToken cancellation)
     {
         await binding.Device.ConfigurePortAsync(binding.Function, binding.Port, keepCounters, cancellation).ConfigureAwait(false);
         var frontEnd = new VhostUserFrontEnd(binding.Device.Connect(binding.Function), loop, time, s_messageTimeout);
         try
         {
-            VirtioFeatures features = await frontEnd.NegotiateAsync(cancellation).ConfigureAwait(false);
             Grant grant = binding.Record.Grant;
+            VirtioFeatures required = isFirst ? VirtioFeatures.None : grant.Features;
+            VirtioFeatures features = await frontEnd.NegotiateAsync(grant.Features, required, cancellation).ConfigureAwait(false);
             VringSetup[] rings =
             [
-                new(grant.Queues[0].Ring, ReadUsedIndex(binding, grant.Queues[0].Ring), binding.ReceiveKick!.Descriptor, binding.Event!.Descriptor),
-                new(grant.Queues[1].Ring, ReadUsedIndex(binding, grant.Queues[1].Ring), binding.TransmitKick!.Descriptor, binding.Event!.Descriptor),
+                new(grant.Queues[0].Ring, RingPosition.Read(binding.Memory!, grant.Queues[0].Ring, features), binding.ReceiveKick!.Descriptor, binding.Event!.Descriptor),
+                new(grant.Queues[1].Ring, RingPosition.Read(binding.Memory!, grant.Queues[1].Ring, features), binding.TransmitKick!.Descriptor, binding.Event!.Descriptor),
             ];
             await frontEnd.StartAsync(binding.Memory!.Descriptor, grant.Memory.Length, grant.Memory.IovaBase, rings, cancellation).ConfigureAwait(false);
             await store.PutAsync([new NamedDescriptor(StoreNames.OfBinding(binding.Id, "vhost"), frontEnd.Descriptor)]).ConfigureAwait(false);
@@ -83,7 +83,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
                 try
                 {
                     await binding.Device.WaitUpAsync(cancellation).ConfigureAwait(false);
-                    _ = await EstablishAsync(binding, keepCounters: binding.Device.Restarts == restarts, cancellation).ConfigureAwait(false);
+                    _ = await EstablishAsync(binding, isFirst: false, keepCounters: binding.Device.Restarts == restarts, cancellation).ConfigureAwait(false);
                     logger.LogInformation("Binding {Binding}: the link is up again.", binding.Id);
                 }
                 catch (ArrakisException e) when (e.Code == ErrorCode.MemoryExhausted)
@@ -137,13 +137,5 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
 
         binding.Status?.SetLink(false);
         bell.Ring(binding);
-    }
-
-    private static ushort ReadUsedIndex(Binding binding, VirtqueueLayout ring)
-    {
-        Span<byte> index = stackalloc byte[sizeof(ushort)];
-        return binding.Memory!.Read(index, ring.DeviceArea + SplitFormat.IndexOffset) == index.Length
-            ? BinaryPrimitives.ReadUInt16LittleEndian(index)
-            : throw new ArrakisException(ErrorCode.MemoryExhausted, "The holder has truncated its queue memory.", "Release the binding and bind again.");
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.DataPlane.Nic;
 using Arrakis.Native.Events;
 
 namespace Arrakis;
@@ -70,6 +71,8 @@ public sealed class ArrakisClient : IAsyncDisposable
                 Address = request.Address,
                 Mac = request.Mac,
                 QueueSize = request.QueueSize,
+                RingFormat = request.RingFormat,
+                Features = GrantValidation.Understood,
                 Buffers = request.Buffers,
                 Rate = request.Rate,
                 Filter = request.Filter,

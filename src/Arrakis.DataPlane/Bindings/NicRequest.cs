@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis;
 
@@ -17,6 +18,9 @@ public sealed record NicRequest
 
     /// <summary>Descriptors in each ring: a power of two, 2 to 32768.</summary>
     public int QueueSize { get; init; } = 256;
+
+    /// <summary>Whether the rings are split or packed. The device has to offer packed ones.</summary>
+    public VirtqueueFormat RingFormat { get; init; } = VirtqueueFormat.Split;
 
     /// <summary>Packet buffers, receiving and sending together.</summary>
     public int Buffers { get; init; } = 2048;

@@ -1,16 +1,12 @@
 using System.Runtime.CompilerServices;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
-using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Link;
 
 /// <summary>The way out: buffers to build frames in, and the transmit ring.</summary>
 internal sealed class FrameSender(ReceiveRing receiveRing, TransmitRing transmitRing, PacketPool pool, NetCounters counters)
 {
-    /// <summary>Where a frame starts in its buffer: after the virtio-net header.</summary>
-    public const int FrameOffset = VirtioNetHeader.Length;
-
     // Up to this length a reply is copied to a buffer that the transmit ring used lately. Both rings' descriptors then stay
     // as they are, which costs the two cores less than the copy does.
     private const int CopyLimit = 256;
@@ -29,14 +25,14 @@ internal sealed class FrameSender(ReceiveRing receiveRing, TransmitRing transmit
         get => transmitRing.FreeCount > 0 || transmitRing.Reclaim() > 0;
     }
 
-    /// <summary>Takes a buffer to build a frame in, at <see cref="FrameOffset"/>. False if all are in use.</summary>
+    /// <summary>Takes a buffer to build a frame in, at <see cref="BufferLayout.FrameOffset"/>. False if all are in use.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryRent(out PacketBuffer buffer) =>
         pool.TryRent(out buffer) || (transmitRing.Reclaim() > 0 && pool.TryRent(out buffer));
 
     /// <summary>The frame part of a buffer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Span<byte> Frame(PacketBuffer buffer, int length) => pool.Bytes(buffer, FrameOffset, length);
+    public Span<byte> Frame(PacketBuffer buffer, int length) => pool.Bytes(buffer, BufferLayout.FrameOffset, length);
 
     /// <summary>Posts an owned buffer. It is the ring's afterwards, or free if the ring was full (counted, false).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -53,7 +49,7 @@ internal sealed class FrameSender(ReceiveRing receiveRing, TransmitRing transmit
 
         if (frameLength <= CopyLimit && pool.TryRent(out PacketBuffer copy))
         {
-            pool.Bytes(frame.Buffer, FrameOffset + offset, frameLength).CopyTo(Frame(copy, frameLength));
+            pool.Bytes(frame.Buffer, BufferLayout.FrameOffset + offset, frameLength).CopyTo(Frame(copy, frameLength));
 
             // As if it were posted itself: handles to it end here.
             frame.Buffer = pool.Renew(frame.Buffer);

@@ -15,7 +15,7 @@ internal sealed class LinkLayer(MacAddress mac, int maxFrameLength, PacketPool p
     public bool Receive(ref ReceivedFrame frame, long now)
     {
         frame.IsDatagram = false;
-        ReadOnlySpan<byte> bytes = pool.Bytes(frame.Buffer, FrameSender.FrameOffset, frame.Length);
+        ReadOnlySpan<byte> bytes = pool.Bytes(frame.Buffer, BufferLayout.FrameOffset, frame.Length);
         FrameError error = EthernetView.TryParse(bytes, out EthernetView ethernet);
         if (error != FrameError.None)
         {

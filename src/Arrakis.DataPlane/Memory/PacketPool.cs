@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Memory;
 
@@ -18,17 +19,18 @@ internal sealed unsafe class PacketPool
 
     private readonly byte* _start;
     private readonly Iova _address;
-    private readonly int _shift;
+    private readonly nint _stride;
     private readonly int[] _free;
     private readonly uint[] _generations;
     private int _freeCount;
+    private int _reserved; // Of the free ones.
 
     public PacketPool(DmaRegion region, MemoryGrant grant)
     {
         _start = region.At(grant.BufferOffset, grant.BufferLength);
         _address = region.Start + grant.BufferOffset;
-        _shift = System.Numerics.BitOperations.Log2((uint)grant.BufferSize);
-        Count = (int)(grant.BufferLength >> _shift);
+        _stride = grant.BufferSize;
+        Count = (int)(grant.BufferLength / _stride);
         _free = new int[Count];
         _generations = new uint[Count];
         for (int i = 0; i < Count; i++)
@@ -43,10 +45,10 @@ internal sealed unsafe class PacketPool
     public int Count { get; }
 
     /// <summary>Bytes of a buffer.</summary>
-    public int BufferSize => 1 << _shift;
+    public int BufferSize => (int)_stride;
 
     /// <summary>Buffers that nobody has.</summary>
-    public int FreeCount => _freeCount;
+    public int FreeCount => _freeCount - _reserved;
 
     /// <summary>Takes a free buffer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -71,16 +73,37 @@ internal sealed unsafe class PacketPool
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryRentForRing(out int index)
     {
-        int top = _freeCount - 1;
-        if (top < 0)
+        int count = _freeCount;
+        if (count <= _reserved)
         {
             index = -1;
             return false;
         }
 
-        _freeCount = top;
-        index = _free[top];
+        _freeCount = --count;
+        index = _free[count];
         return true;
+    }
+
+    /// <summary>Keeps a free buffer back, without saying which. False if there is none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryReserve()
+    {
+        if (_freeCount <= _reserved)
+        {
+            return false;
+        }
+
+        _reserved++;
+        return true;
+    }
+
+    /// <summary>Takes a buffer that was kept back, straight into a ring.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int RentReserved()
+    {
+        _reserved--;
+        return _free[--_freeCount];
     }
 
     /// <summary>Frees a buffer that comes straight from a ring.</summary>
@@ -97,9 +120,9 @@ internal sealed unsafe class PacketPool
         int top = _freeCount - 1;
         if (top >= 0)
         {
-            byte* buffer = _start + ((nint)_free[top] << _shift);
-            buffer[0] = 0;
-            buffer[Math.Min(OwnedLength, BufferSize) - 1] = 0;
+            byte* frame = _start + _free[top] * _stride + BufferLayout.FrameOffset;
+            frame[0] = 0;
+            frame[Math.Min(OwnedLength, BufferSize - BufferLayout.FrameOffset) - 1] = 0;
         }
     }
 
@@ -111,6 +134,20 @@ internal sealed unsafe class PacketPool
         Check(buffer);
         _generations[buffer.Index]++;
         return buffer.Index;
+    }
+
+    /// <summary>The same for a frame in the buffer, which must lie inside.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It does not.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int ToRing(PacketBuffer buffer, int frameOffset, int frameLength)
+    {
+        int room = BufferSize - BufferLayout.FrameOffset;
+        if ((uint)frameOffset > (uint)room || (uint)frameLength > (uint)(room - frameOffset))
+        {
+            ThrowOutside(frameOffset, frameLength);
+        }
+
+        return ToRing(buffer);
     }
 
     /// <summary>Makes an owner of who takes a buffer out of a ring.</summary>
@@ -131,12 +168,70 @@ internal sealed unsafe class PacketPool
             ThrowOutside(offset, length);
         }
 
-        return new Span<byte>(_start + ((nint)buffer.Index << _shift) + offset, length);
+        return new Span<byte>(_start + buffer.Index * _stride + offset, length);
     }
+
+    /// <summary>Asks for the first line of a frame before it is read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void PrefetchFrame(PacketBuffer buffer) => CacheLine.Prefetch(_start + buffer.Index * _stride + BufferLayout.FrameOffset);
 
     /// <summary>The device's address of a buffer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Iova AddressOf(int index) => _address + ((long)index << _shift);
+    public Iova AddressOf(int index) => _address + index * _stride;
+
+    /// <summary>The first eight bytes of the virtio-net header in a buffer that the device has just given back.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong ReadHeader(int index) => Volatile.Read(ref *(ulong*)Header(index));
+
+    /// <summary>num_buffers of that header.</summary>
+    public ushort ReadBufferCount(int index) => Volatile.Read(ref *(ushort*)(Header(index) + VirtioNetHeader.BufferCountOffset));
+
+    /// <summary>Makes the twelve bytes before a frame a header that asks the device for nothing; they are not written where they say so already.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void ClearHeader(int index, int offset)
+    {
+        byte* header = Header(index) + offset;
+        if (*(ulong*)header != 0)
+        {
+            *(ulong*)header = 0;
+        }
+
+        if (*(uint*)(header + 8) != 0)
+        {
+            *(uint*)(header + 8) = 0;
+        }
+    }
+
+    /// <summary>Writes a virtio-net header that asks the device for something, at a place in an owned buffer's reach.</summary>
+    public void WriteHeader(int index, int offset, ulong word, ushort checksumField)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)offset, (uint)(BufferSize - VirtioNetHeader.Length), nameof(offset));
+        byte* header = _start + index * _stride + offset;
+        *(ulong*)header = word;
+        *(uint*)(header + VirtioNetHeader.ChecksumFieldOffset) = checksumField;
+    }
+
+    /// <summary>Writes an entry of an indirect table (virtio 1.2 §2.7.5.3, §2.8.7) that fills a buffer from its start on.</summary>
+    public void WriteTableEntry(int index, int entry, BufferDescriptor descriptor, VirtqueueFormat format)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)entry, (uint)(BufferSize / SplitFormat.DescriptorSize), nameof(entry));
+        byte* at = _start + index * _stride + entry * SplitFormat.DescriptorSize;
+        *(ulong*)at = descriptor.Address.Value;
+        *(uint*)(at + SplitFormat.DescriptorLengthOffset) = descriptor.Length;
+        if (format == VirtqueueFormat.Split)
+        {
+            *(ushort*)(at + SplitFormat.DescriptorFlagsOffset) = descriptor.Flags;
+            *(ushort*)(at + SplitFormat.DescriptorNextOffset) = (descriptor.Flags & DescriptorFlags.Next) != 0 ? descriptor.Id : (ushort)0;
+        }
+        else
+        {
+            // In a packed table the order is that of the entries; id and NEXT mean nothing.
+            *(uint*)(at + PackedFormat.DescriptorIdOffset) = 0;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private byte* Header(int index) => _start + index * _stride + BufferLayout.HeaderOffset;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Check(PacketBuffer buffer)

@@ -1,5 +1,5 @@
-using System.Numerics;
 using Arrakis.Contract;
+using Arrakis.DataPlane.Memory;
 using Arrakis.Native;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
@@ -10,15 +10,25 @@ namespace Arrakis.DataPlane.Nic;
 /// <summary>Checks that a grant is one that this data plane can run, before any of its numbers becomes an address.</summary>
 internal static class GrantValidation
 {
-    private const VirtioFeatures Understood =
+    /// <summary>Features that this data plane can run.</summary>
+    public const VirtioFeatures Understood =
         VirtioFeatures.Version1
         | VirtioFeatures.VhostUserProtocolFeatures
+        | VirtioFeatures.RingPacked
+        | VirtioFeatures.InOrder
+        | VirtioFeatures.RingEventIndex
+        | VirtioFeatures.RingIndirectDescriptors
+        | VirtioFeatures.NetMergeableReceiveBuffers
+        | VirtioFeatures.NetChecksum
+        | VirtioFeatures.NetGuestChecksum
+        | VirtioFeatures.NetHostUso
         | VirtioFeatures.NetMac
         | VirtioFeatures.NetMtu
         | VirtioFeatures.NetStatus;
 
     private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 
+    private const int CacheLine = 64;
     private const int MinMtu = 68; // RFC 791 §3.2
 
     /// <summary>Checks a grant against its descriptors.</summary>
@@ -42,13 +52,13 @@ internal static class GrantValidation
     {
         MemoryGrant memory = grant.Memory;
         Require(
-            memory.BufferSize is > 0 and <= 65536 && BitOperations.IsPow2(memory.BufferSize),
-            $"The buffer size {memory.BufferSize} is no power of two up to 65536.");
-        int needed = grant.Mtu + EthernetView.HeaderLength + VirtioNetHeader.Length;
+            memory.BufferSize is > 0 and <= 65536 && memory.BufferSize % CacheLine == 0,
+            $"The buffer size {memory.BufferSize} is not whole cache lines up to 65536.");
+        int needed = grant.Mtu + EthernetView.HeaderLength + BufferLayout.FrameOffset;
         Require(grant.Mtu is >= MinMtu and <= 65535 && needed <= memory.BufferSize, $"The MTU {grant.Mtu} does not fit buffers of {memory.BufferSize} bytes.");
         Require(
             memory.BufferOffset >= 0 && memory.BufferLength >= memory.BufferSize && memory.BufferLength <= memory.Length
-                && memory.BufferOffset <= memory.Length - memory.BufferLength && memory.BufferOffset % 64 == 0
+                && memory.BufferOffset <= memory.Length - memory.BufferLength && memory.BufferOffset % CacheLine == 0
                 && memory.BufferLength / memory.BufferSize <= int.MaxValue / 2,
             $"The buffers at {memory.BufferOffset}, {memory.BufferLength} bytes, are not in queue memory of {memory.Length} bytes.");
     }
@@ -61,11 +71,14 @@ internal static class GrantValidation
         var parts = new List<(long Start, long End)> { (grant.Memory.BufferOffset, grant.Memory.BufferOffset + grant.Memory.BufferLength) };
         foreach (QueueGrant queue in grant.Queues)
         {
-            Require(queue.Ring.Format == VirtqueueFormat.Split, $"This data plane does not speak {queue.Ring.Format} rings.");
+            bool isPacked = queue.Ring.Format == VirtqueueFormat.Packed;
+            Require(isPacked == ((grant.Features & VirtioFeatures.RingPacked) != 0), $"A {queue.Ring.Format} ring does not go with the features {grant.Features}.");
             VirtqueueLayout ring = queue.Ring;
             Require(ring.FitsIn(grant.Memory.Length), $"The ring {ring} is not in queue memory of {grant.Memory.Length} bytes, or is not aligned.");
             parts.Add((ring.DescriptorArea, ring.DescriptorArea + ring.DescriptorAreaLength));
-            parts.Add((ring.DriverArea, ring.DriverArea + ring.DriverAreaLength));
+            long driverAreaLength = isPacked ? PackedFormat.DriverNoteOffset + sizeof(ushort) : ring.DriverAreaLength;
+            Require(ring.DriverArea <= grant.Memory.Length - driverAreaLength, $"The ring {ring} leaves no room for the driver's note.");
+            parts.Add((ring.DriverArea, ring.DriverArea + driverAreaLength));
             parts.Add((ring.DeviceArea, ring.DeviceArea + ring.DeviceAreaLength));
             Require(
                 queue.KickDescriptor > Grant.EventDescriptor && queue.KickDescriptor < descriptors.Count,

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Arrakis.DataPlane.Link;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.DataPlane.Udp;
@@ -129,7 +128,7 @@ public sealed partial class NicBinding
     /// <summary>The longest payload that a reply in a received frame may have.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal int MaxReply(ref readonly ReceivedFrame frame) =>
-        Math.Min(_udp.MaxPayload, _pool.BufferSize - FrameSender.FrameOffset - frame.PayloadOffset);
+        Math.Min(_udp.MaxPayload, _pool.BufferSize - BufferLayout.FrameOffset - frame.PayloadOffset);
 
     /// <summary>Turns a received frame round.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -56,8 +56,8 @@ public sealed partial class NicBinding : IAsyncDisposable
             _region = DmaRegion.Map(grant.Memory, descriptors[Grant.MemoryDescriptor]);
             _pool = new PacketPool(_region, grant.Memory);
             _event = new EventFd(descriptors[Grant.EventDescriptor]);
-            _receiveRing = new ReceiveRing(_region, _pool, grant.Queues[0], Doorbell(grant.Queues[0]));
-            _transmitRing = new TransmitRing(_region, _pool, grant.Queues[1], Doorbell(grant.Queues[1]));
+            _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[0], grant.Features, Doorbell(grant.Queues[0]));
+            _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[1], grant.Features, Doorbell(grant.Queues[1]));
         }
         catch (Exception e)
         {
@@ -114,6 +114,15 @@ public sealed partial class NicBinding : IAsyncDisposable
 
     /// <summary>Buffers, for the sockets.</summary>
     internal FrameSender Sender => _sender;
+
+    /// <summary>Packet buffers, for who drives the rings alone.</summary>
+    internal PacketPool Pool => _pool;
+
+    /// <summary>The receive ring.</summary>
+    internal ReceiveRing ReceiveRing => _receiveRing;
+
+    /// <summary>The transmit ring.</summary>
+    internal TransmitRing TransmitRing => _transmitRing;
 
     /// <summary>What the device signals.</summary>
     internal EventFd Event => _event;

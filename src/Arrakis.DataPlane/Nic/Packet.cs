@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Arrakis.DataPlane.Link;
 using Arrakis.DataPlane.Memory;
 
 namespace Arrakis;
@@ -30,7 +29,7 @@ public readonly ref struct Packet
     public Span<byte> Frame
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Nic.Bytes(Buffer, FrameSender.FrameOffset + Offset, Length);
+        get => Nic.Bytes(Buffer, BufferLayout.FrameOffset + Offset, Length);
     }
 
     /// <summary>Reads it as a UDP datagram, whose lengths and checksum were checked when it was received.</summary>

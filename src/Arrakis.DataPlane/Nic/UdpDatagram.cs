@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Arrakis.DataPlane.Link;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.DataPlane.Udp;
@@ -31,12 +30,12 @@ public readonly ref struct UdpDatagram
     public Span<byte> Payload
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => _nic.Bytes(_buffer, FrameSender.FrameOffset + Fields.PayloadOffset, Fields.PayloadLength);
+        get => _nic.Bytes(_buffer, BufferLayout.FrameOffset + Fields.PayloadOffset, Fields.PayloadLength);
     }
 
     /// <summary>The payload and the room after it, as long as a reply may be.</summary>
     /// <exception cref="InvalidOperationException">The packet was posted.</exception>
-    public Span<byte> PayloadBuffer => _nic.Bytes(_buffer, FrameSender.FrameOffset + Fields.PayloadOffset, _nic.MaxReply(in Fields));
+    public Span<byte> PayloadBuffer => _nic.Bytes(_buffer, BufferLayout.FrameOffset + Fields.PayloadOffset, _nic.MaxReply(in Fields));
 
     private ref readonly ReceivedFrame Fields
     {

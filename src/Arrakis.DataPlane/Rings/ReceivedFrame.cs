@@ -9,11 +9,20 @@ internal struct ReceivedFrame
     /// <summary>The buffer, owned until <see cref="ReceiveRing.Release"/>, or longer if it was taken.</summary>
     public PacketBuffer Buffer;
 
-    /// <summary>Bytes of the frame, without the virtio-net header.</summary>
+    /// <summary>Bytes of the frame in this buffer, without the virtio-net header.</summary>
     public int Length;
 
     /// <summary>The ring's descriptor.</summary>
     public ushort Descriptor;
+
+    /// <summary>What the device said of it: <see cref="ReceiveOffload"/>.</summary>
+    public ushort Offload;
+
+    /// <summary>Whether the next element has more of it.</summary>
+    public bool Continues;
+
+    /// <summary>Whether it is more of the element before. Such a buffer has no virtio-net header: its bytes start where another's has one.</summary>
+    public bool IsFollowing;
 
     /// <summary>Whether somebody took the buffer and another one is in the ring in its place.</summary>
     public bool Taken;

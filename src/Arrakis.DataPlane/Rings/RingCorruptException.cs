@@ -40,4 +40,7 @@ public sealed class RingCorruptException : ArrakisException
 
     /// <summary>What the device wrote.</summary>
     public string Reason { get; } = "";
+
+    internal static RingCorruptException BadId(QueueDirection ring, uint id, int queueSize) =>
+        new(ring, id >= (uint)queueSize ? $"used id {id} in a ring of {queueSize} descriptors" : $"used id {id} is not with the device");
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
@@ -8,130 +7,245 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.DataPlane.Rings;
 
 /// <summary>
-/// A virtio-net transmit queue (virtio 1.2 §5.1.6.2), one descriptor a frame. Free descriptors are a stack, as the pool's
-/// buffers are: a lightly loaded ring uses the same lines again and again.
+/// A virtio-net transmit queue (virtio 1.2 §5.1.6.2). Posting only notes the frame; <see cref="Flush"/> writes the
+/// descriptors of all of them. What is virtual here is called once a batch.
 /// </summary>
-internal sealed class TransmitRing
+internal abstract class TransmitRing
 {
-    private readonly PacketPool _pool;
-    private readonly int[] _buffers; // By descriptor; -1 while it is free.
-    private readonly ushort[] _free;
-    private readonly ulong[] _writtenAddress; // What each descriptor says, so that an unchanged one is not written again.
-    private readonly uint[] _writtenLength;
-    private SplitRing _ring;
-    private int _freeCount;
+    private const int NoBuffer = -1;
+    private const int NoId = -1;
 
-    public TransmitRing(DmaRegion region, PacketPool pool, QueueGrant queue, EventFd doorbell)
+    private readonly VirtioFeatures _features;
+    private readonly VirtqueueFormat _format;
+    private readonly bool _inOrder;
+    private readonly ushort[] _freeIds; // A stack: a lightly loaded ring uses the same lines again and again.
+    private readonly int[] _chainIds; // By id: the next descriptor of the same frame.
+    private readonly int[] _following; // By buffer: the next one of the same frame.
+    private ushort _nextId; // In order, ids go round instead.
+
+    private protected TransmitRing(PacketPool pool, VirtqueueLayout ring, VirtioFeatures features)
     {
-        _pool = pool;
-        _ring = new SplitRing(region, queue, doorbell);
-        _buffers = new int[_ring.Size];
-        _free = new ushort[_ring.Size];
-        _writtenAddress = new ulong[_ring.Size];
-        _writtenLength = new uint[_ring.Size];
-        Array.Fill(_buffers, -1);
-        for (int i = 0; i < _free.Length; i++)
+        int size = ring.QueueSize;
+        Pool = pool;
+        Size = size;
+        _format = ring.Format;
+        FreeCount = size;
+        _features = features;
+        _inOrder = (features & VirtioFeatures.InOrder) != 0;
+        Posted = new BufferDescriptor[size];
+        Buffers = new int[size];
+        _freeIds = new ushort[size];
+        _following = new int[pool.Count];
+        _chainIds = new int[size];
+        Array.Fill(_chainIds, NoId);
+        Array.Fill(_following, NoBuffer);
+        for (int i = 0; i < size; i++)
         {
-            _free[i] = (ushort)(_free.Length - 1 - i);
+            _freeIds[i] = (ushort)(size - 1 - i);
         }
-
-        _freeCount = _free.Length;
     }
 
     /// <summary>Descriptors in the ring.</summary>
-    public int Size => _ring.Size;
+    public int Size { get; }
 
-    /// <summary>Frames that can be posted at once.</summary>
-    public int FreeCount => _freeCount;
+    /// <summary>Descriptors that can be posted at once: one a frame, more for frames in several buffers.</summary>
+    public int FreeCount { get; private protected set; }
 
     /// <summary>Whether the device has frames that it has not given back.</summary>
-    public bool HasOutstanding => _freeCount != _free.Length;
+    public bool HasOutstanding => FreeCount != Size;
 
-    /// <summary>Posts a frame: virtio-net header and frame from <paramref name="offset"/> on. False, and the caller keeps the buffer, if the ring is full.</summary>
+    private protected PacketPool Pool { get; }
+
+    /// <summary>What was posted since the last flush.</summary>
+    private protected BufferDescriptor[] Posted { get; }
+
+    private protected int PostedCount { get; set; }
+
+    /// <summary>The first buffer of each frame under way, by id; the bitwise complement where it is not the only one.</summary>
+    private protected int[] Buffers { get; }
+
+    /// <summary>Makes the ring of a grant.</summary>
+    public static TransmitRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
+        queue.Ring.Format == VirtqueueFormat.Packed
+            ? new TransmitRing<PackedVirtqueue>(region, pool, queue, features, doorbell)
+            : new TransmitRing<SplitVirtqueue>(region, pool, queue, features, doorbell);
+
+    /// <summary>Posts a frame that lies in a buffer from <see cref="BufferLayout.FrameOffset"/> plus <paramref name="offset"/> on. False, and the caller keeps the buffer, if the ring is full.</summary>
     /// <exception cref="InvalidOperationException">The handle is stale.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The frame is not inside the buffer.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryPost(PacketBuffer buffer, int offset, int frameLength)
     {
-        int top = _freeCount - 1;
-        if (top < 0)
+        if (FreeCount == 0)
         {
             return false;
         }
 
-        // No checksum or segmentation is left to the device: twelve zeros.
-        _pool.Bytes(buffer, offset, VirtioNetHeader.Length).Clear();
-        int index = _pool.ToRing(buffer);
-        _freeCount = top;
-        uint id = _free[top];
-        _buffers[id] = index;
-        ulong address = (_pool.AddressOf(index) + offset).Value;
-        uint length = (uint)(frameLength + VirtioNetHeader.Length);
-        if (_writtenAddress[id] != address || _writtenLength[id] != length)
+        int index = Pool.ToRing(buffer, offset, frameLength);
+        Pool.ClearHeader(index, offset);
+        ushort id = TakeId();
+        Buffers[id] = index;
+        Posted[PostedCount++] = new BufferDescriptor(
+            Pool.AddressOf(index) + (BufferLayout.HeaderOffset + offset),
+            (uint)(frameLength + VirtioNetHeader.Length),
+            id,
+            0);
+        return true;
+    }
+
+    /// <summary>Posts a frame in several buffers, or one of which the device is to do something. False, and the caller keeps the buffers, if the ring or the pool has no room for it now.</summary>
+    /// <exception cref="InvalidOperationException">A handle is stale, or the device does not have the feature.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A part is not inside its buffer, or there are none, or more than the ring has descriptors.</exception>
+    public bool TryPost(ReadOnlySpan<TransmitSegment> segments, TransmitOffload? offload)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(segments.Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(segments.Length, Size);
+        if (offload is { } asked && (asked.Needed & ~_features) != 0)
         {
-            _writtenAddress[id] = address;
-            _writtenLength[id] = length;
-            _ring.WriteDescriptor(id, new Iova(address), length, 0);
+            throw new InvalidOperationException($"The device does not have {asked.Needed & ~_features}; the grant's features tell what it has.");
         }
 
-        _ring.MakeAvailable(id);
+        foreach (ref readonly TransmitSegment segment in segments)
+        {
+            _ = Pool.Bytes(segment.Buffer, segment.Offset, segment.Length);
+        }
+
+        int headerOffset = segments[0].Offset - VirtioNetHeader.Length;
+        ArgumentOutOfRangeException.ThrowIfNegative(headerOffset);
+        bool isIndirect = segments.Length > 1
+            && segments.Length * SplitFormat.DescriptorSize <= Pool.BufferSize
+            && (_features & VirtioFeatures.RingIndirectDescriptors) != 0;
+        int descriptors = isIndirect ? 1 : segments.Length;
+        int table = NoBuffer;
+        if (FreeCount < descriptors || (isIndirect && !Pool.TryRentForRing(out table)))
+        {
+            return false;
+        }
+
+        int last = table;
+        int head = table;
+        foreach (ref readonly TransmitSegment segment in segments)
+        {
+            int index = Pool.ToRing(segment.Buffer);
+            if (last == NoBuffer)
+            {
+                head = index;
+            }
+            else
+            {
+                _following[last] = index;
+            }
+
+            last = index;
+        }
+
+        Pool.WriteHeader(segments[0].Buffer.Index, headerOffset, offload?.Word ?? 0, offload?.ChecksumField ?? 0);
+        int first = PostedCount;
+        for (int i = 0; i < segments.Length; i++)
+        {
+            // The first one begins with the header; all but the last go on in the next.
+            int headerLength = i == 0 ? VirtioNetHeader.Length : 0;
+            var descriptor = new BufferDescriptor(
+                Pool.AddressOf(segments[i].Buffer.Index) + (segments[i].Offset - headerLength),
+                (uint)(segments[i].Length + headerLength),
+                (ushort)(i + 1),
+                i == segments.Length - 1 ? (ushort)0 : DescriptorFlags.Next);
+            if (isIndirect)
+            {
+                Pool.WriteTableEntry(table, i, descriptor, _format);
+                continue;
+            }
+
+            ushort id = TakeId();
+            if (i > 0)
+            {
+                _chainIds[Posted[PostedCount - 1].Id] = id;
+            }
+
+            Posted[PostedCount++] = descriptor with { Id = id };
+        }
+
+        if (isIndirect)
+        {
+            Posted[PostedCount++] = new BufferDescriptor(Pool.AddressOf(table), (uint)(segments.Length * SplitFormat.DescriptorSize), TakeId(), DescriptorFlags.Indirect);
+        }
+
+        Buffers[Posted[first].Id] = head == last ? head : ~head;
         return true;
     }
 
     /// <summary>Tells the device of what was posted.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Flush()
-    {
-        if (_ring.Unpublished > 0)
-        {
-            _ring.Publish();
-        }
-    }
+    public abstract void Flush();
 
     /// <summary>Frees what the device has sent. Returns how many frames that were.</summary>
     /// <exception cref="RingCorruptException">The device wrote an impossible index or id.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public int Reclaim()
-    {
-        int count = _ring.CountUsed();
-        for (int i = 0; i < count; i++)
-        {
-            // The length of a buffer that the device only reads means nothing.
-            uint id = (uint)_ring.TakeUsed();
-            if (id >= (uint)_buffers.Length || _buffers[id] < 0)
-            {
-                ThrowEntry(id);
-            }
-
-            _pool.ReturnFromRing(_buffers[id]);
-            _buffers[id] = -1;
-            _free[_freeCount++] = (ushort)id;
-        }
-
-        if (count != 0)
-        {
-            _pool.OwnNext();
-        }
-
-        return count;
-    }
+    public abstract int Reclaim();
 
     /// <summary>Asks for an event when the device has sent something. False where there is something to reclaim already.</summary>
-    public bool TryArmEvents() => _ring.TryArmEvents();
+    public abstract bool TryArmEvents();
 
     /// <summary>Polls again.</summary>
-    public void DisarmEvents() => _ring.DisarmEvents();
+    public abstract void DisarmEvents();
 
     /// <summary>Wakes the device, as after it came back.</summary>
-    public void RingDoorbell() => _ring.RingDoorbell();
+    public abstract void RingDoorbell();
 
-    [DoesNotReturn]
-    private void ThrowEntry(uint id)
+    /// <summary>Frees what belongs to a frame that the device has sent.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private protected void Free(uint id)
     {
-        if (id >= (uint)_buffers.Length)
+        int buffer = Buffers[id];
+        if (buffer < 0)
         {
-            _ring.ThrowCorrupt($"used id {id} in a ring of {Size} descriptors");
+            FreeChain(id, ~buffer);
+            return;
         }
 
-        _ring.ThrowCorrupt($"used id {id} is not with the device");
+        Pool.ReturnFromRing(buffer);
+        FreeId(id);
+    }
+
+    private void FreeChain(uint id, int buffer)
+    {
+        while (buffer != NoBuffer)
+        {
+            int following = _following[buffer];
+            _following[buffer] = NoBuffer;
+            Pool.ReturnFromRing(buffer);
+            buffer = following;
+        }
+
+        for (int descriptor = (int)id; descriptor != NoId;)
+        {
+            int next = _chainIds[descriptor];
+            _chainIds[descriptor] = NoId;
+            FreeId((uint)descriptor);
+            descriptor = next;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ushort TakeId()
+    {
+        FreeCount--;
+        if (!_inOrder)
+        {
+            return _freeIds[FreeCount];
+        }
+
+        ushort id = _nextId;
+        _nextId = (ushort)(id + 1 & Size - 1);
+        return id;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void FreeId(uint id)
+    {
+        if (!_inOrder)
+        {
+            _freeIds[FreeCount] = (ushort)id;
+        }
+
+        FreeCount++;
     }
 }

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
-using Arrakis.DataPlane.Link;
+using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.DataPlane.Udp;
 
@@ -18,7 +18,7 @@ public sealed partial class UdpSocket
         if (_waiting.Dequeue() is { } operation)
         {
             _nic.Counters.CountDelivered(1);
-            ReadOnlySpan<byte> payload = _nic.Bytes(frame.Buffer, FrameSender.FrameOffset + frame.PayloadOffset, frame.PayloadLength);
+            ReadOnlySpan<byte> payload = _nic.Bytes(frame.Buffer, BufferLayout.FrameOffset + frame.PayloadOffset, frame.PayloadLength);
             Exception? error = Copy(payload, operation.Buffer.Span);
             if (error is null)
             {
@@ -157,7 +157,7 @@ public sealed partial class UdpSocket
             _nic.Counters.CountDelivered(1);
             _received.Enqueue(new QueuedDatagram(
                 frame.Buffer,
-                FrameSender.FrameOffset + frame.PayloadOffset,
+                BufferLayout.FrameOffset + frame.PayloadOffset,
                 frame.PayloadLength,
                 new UdpEndPoint(frame.Source, frame.SourcePort)));
         }

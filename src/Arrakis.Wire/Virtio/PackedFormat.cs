@@ -21,6 +21,13 @@ public static class PackedFormat
     /// <summary>Offset of the flags in an event suppression structure.</summary>
     public const int EventFlagsOffset = 2;
 
+    /// <summary>
+    /// Offset, in the driver area and outside of the specification's four bytes, where a driver notes the next descriptor that
+    /// it expects to be used, u16 with <see cref="WrapBit"/> inverted, so that a new ring says zero: unlike a split ring, a packed one does not say where a device
+    /// that starts again has to go on.
+    /// </summary>
+    public const int DriverNoteOffset = 64;
+
     /// <summary>RING_EVENT_FLAGS_ENABLE: events are wanted (§2.8.10).</summary>
     public const ushort EventsEnabled = 0;
 

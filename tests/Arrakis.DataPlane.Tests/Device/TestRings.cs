@@ -15,8 +15,8 @@ internal sealed class TestRings : IDisposable
         try
         {
             Pool = new PacketPool(_region, Device.Grant.Memory);
-            Receive = new ReceiveRing(_region, Pool, Device.Grant.Queues[0], Device.ReceiveKick);
-            Transmit = new TransmitRing(_region, Pool, Device.Grant.Queues[1], Device.TransmitKick);
+            Receive = ReceiveRing.Create(_region, Pool, Device.Grant.Queues[0], Device.Grant.Features, Device.ReceiveKick);
+            Transmit = TransmitRing.Create(_region, Pool, Device.Grant.Queues[1], Device.Grant.Features, Device.TransmitKick);
             Receive.Start();
         }
         catch
@@ -35,7 +35,7 @@ internal sealed class TestRings : IDisposable
     public TransmitRing Transmit { get; }
 
     /// <summary>A frame's bytes.</summary>
-    public byte[] Bytes(in ReceivedFrame frame) => Pool.Bytes(frame.Buffer, Wire.Virtio.VirtioNetHeader.Length, frame.Length).ToArray();
+    public byte[] Bytes(in ReceivedFrame frame) => Pool.Bytes(frame.Buffer, BufferLayout.FrameOffset, frame.Length).ToArray();
 
     /// <summary>Posts a frame with a header of rubbish before it, which the ring is to overwrite.</summary>
     public bool TryPost(ReadOnlySpan<byte> frame)
@@ -45,9 +45,9 @@ internal sealed class TestRings : IDisposable
             return false;
         }
 
-        Span<byte> bytes = Pool.Bytes(buffer, 0, Wire.Virtio.VirtioNetHeader.Length + frame.Length);
+        Span<byte> bytes = Pool.Bytes(buffer, 0, BufferLayout.FrameOffset + frame.Length);
         bytes.Fill(0xAA);
-        frame.CopyTo(bytes[Wire.Virtio.VirtioNetHeader.Length..]);
+        frame.CopyTo(bytes[BufferLayout.FrameOffset..]);
         if (Transmit.TryPost(buffer, 0, frame.Length))
         {
             return true;

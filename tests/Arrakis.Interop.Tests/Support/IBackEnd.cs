@@ -1,3 +1,4 @@
+using Arrakis.TestBed.Dpdk;
 using Arrakis.TestBed.Machine;
 
 namespace Arrakis.Interop.Tests.Support;

@@ -23,7 +23,8 @@ internal readonly record struct VringSetup(VirtqueueLayout Layout, ushort Base, 
 /// </summary>
 internal sealed class VhostUserFrontEnd : IDisposable
 {
-    private const VirtioFeatures Wanted = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures;
+    // What a session cannot do without: the ring's format is laid out already.
+    private const VirtioFeatures Indispensable = VirtioFeatures.Version1 | VirtioFeatures.RingPacked;
 
     private readonly UnixSocket _socket;
     private readonly ReadinessLoop _loop;
@@ -52,17 +53,21 @@ internal sealed class VhostUserFrontEnd : IDisposable
     internal bool Acknowledges => _acknowledges;
 
     /// <summary>Negotiates features and returns those of virtio in force.</summary>
-    /// <exception cref="VhostUserException">The back end lacks VERSION_1, or misbehaves.</exception>
-    internal async Task<VirtioFeatures> NegotiateAsync(CancellationToken cancellation)
+    /// <param name="wanted">What the data plane understands; of the ring formats, the one that it has.</param>
+    /// <param name="required">Of these, what the back end must have.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="VhostUserException">The back end lacks something that is required, or misbehaves.</exception>
+    internal async Task<VirtioFeatures> NegotiateAsync(VirtioFeatures wanted, VirtioFeatures required, CancellationToken cancellation)
     {
         var offered = (VirtioFeatures)await AskNumberAsync(VhostUserRequest.GetFeatures, cancellation).ConfigureAwait(false);
-        if (!offered.HasFlag(VirtioFeatures.Version1))
+        VirtioFeatures missing = (VirtioFeatures.Version1 | (wanted & Indispensable) | required) & ~offered;
+        if (missing != VirtioFeatures.None)
         {
-            throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without VIRTIO_F_VERSION_1.");
+            throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without {missing}.");
         }
 
         await SendAsync(VhostUserRequest.SetOwner, default, cancellation).ConfigureAwait(false);
-        VirtioFeatures features = offered & Wanted;
+        VirtioFeatures features = offered & (wanted | VirtioFeatures.VhostUserProtocolFeatures);
         if (features.HasFlag(VirtioFeatures.VhostUserProtocolFeatures))
         {
             var protocol = (VhostUserProtocolFeatures)await AskNumberAsync(VhostUserRequest.GetProtocolFeatures, cancellation).ConfigureAwait(false);

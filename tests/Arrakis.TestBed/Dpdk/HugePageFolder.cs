@@ -1,10 +1,10 @@
 using System.Globalization;
 using Arrakis.TestBed.Machine;
 
-namespace Arrakis.Interop.Tests.Support;
+namespace Arrakis.TestBed.Dpdk;
 
 /// <summary>A hugetlbfs of the tests' own, which DPDK needs, with a folder beside it for sockets.</summary>
-internal sealed class HugePageFolder : IAsyncDisposable
+public sealed class HugePageFolder : IAsyncDisposable
 {
     private static int s_count;
 

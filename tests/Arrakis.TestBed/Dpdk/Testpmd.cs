@@ -6,10 +6,10 @@ using Arrakis.Native.Processes;
 using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
 
-namespace Arrakis.Interop.Tests.Support;
+namespace Arrakis.TestBed.Dpdk;
 
 /// <summary>DPDK's own test program, with one port or more, spoken to through its command line.</summary>
-internal sealed partial class Testpmd : IAsyncDisposable
+public sealed partial class Testpmd : IAsyncDisposable
 {
     private const string Prompt = "testpmd> ";
     private const int InterruptSignal = 2;
@@ -22,7 +22,6 @@ internal sealed partial class Testpmd : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
     private readonly Task _reading;
-
     private readonly string _prefix;
 
     private Testpmd(Process process, string prefix)
@@ -46,7 +45,7 @@ internal sealed partial class Testpmd : IAsyncDisposable
     /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
     public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
     {
-        Laboratory.Require("dpdk-testpmd", "dpdk-dev");
+        Prerequisite.Require("dpdk-testpmd", "dpdk-dev");
         string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
         ProcessStartInfo start = new(
             "setsid",
@@ -138,7 +137,7 @@ internal sealed partial class Testpmd : IAsyncDisposable
 
         await _reading;
         _process.Dispose();
-        Laboratory.DeleteDpdkRuntime(_prefix);
+        DpdkRuntime.Delete(_prefix);
     }
 
     private void Signal(int signal)
@@ -177,8 +176,9 @@ internal sealed partial class Testpmd : IAsyncDisposable
     private static long Number(Regex pattern, string text)
     {
         Match match = pattern.Match(text);
-        Assert.True(match.Success, text);
-        return long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture);
+        return match.Success
+            ? long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)
+            : throw new InvalidOperationException($"dpdk-testpmd's answer has no {pattern}:\n{text}");
     }
 
     [GeneratedRegex(@"RX-packets:\s*(\d+)")]

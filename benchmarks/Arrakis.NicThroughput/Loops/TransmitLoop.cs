@@ -1,0 +1,41 @@
+using System.Runtime.CompilerServices;
+using Arrakis.DataPlane.Memory;
+using Arrakis.Native.Threads;
+
+namespace Arrakis.NicThroughput.Loops;
+
+/// <summary>As testpmd's txonly: writes a whole frame into each buffer from the pool and sends it.</summary>
+internal static class TransmitLoop
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static LoopCount Run(RingSet rings, byte[] frame, int polls)
+    {
+        LoopCount count = default;
+        for (int poll = 0; poll < polls; poll++)
+        {
+            ulong start = TimestampCounter.Read();
+            if (rings.Transmit.FreeCount < RingSet.BatchLength)
+            {
+                _ = rings.Transmit.Reclaim();
+            }
+
+            int room = Math.Min(rings.Transmit.FreeCount, RingSet.BatchLength);
+            int sent = 0;
+            while (sent < room && rings.Pool.TryRent(out PacketBuffer buffer))
+            {
+                frame.CopyTo(rings.Pool.Bytes(buffer, BufferLayout.FrameOffset, RingSet.FrameLength));
+                _ = rings.Transmit.TryPost(buffer, 0, RingSet.FrameLength);
+                sent++;
+            }
+
+            if (sent != 0)
+            {
+                rings.Transmit.Flush();
+                count.Packets += sent;
+                count.BusyCycles += TimestampCounter.Read() - start;
+            }
+        }
+
+        return count;
+    }
+}
