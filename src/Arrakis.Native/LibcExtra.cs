@@ -54,4 +54,8 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_timestamp_counter")]
     [SuppressGCTransition] // Constant time, does not block or call back.
     internal static partial ulong TimestampCounter();
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_prefetch_for_write")]
+    [SuppressGCTransition] // As short as its list, does not block or call back.
+    internal static partial void PrefetchForWrite(void** lines, int count);
 }

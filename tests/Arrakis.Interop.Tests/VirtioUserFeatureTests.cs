@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Arrakis.Contract.Control;
 using Arrakis.Interop.Tests.Support;
+using Arrakis.TestBed.Dpdk;
 using Arrakis.Wire;
 
 namespace Arrakis.Interop.Tests;

@@ -20,6 +20,7 @@ internal static class BenchCommand
             Progress.Title($"Pair {pair} of {pairs}");
             List<LatencyRow> rows = [];
             await KernelRun.MeasureAsync(kernel, rows, cancellation);
+            await KernelRun.MeasureBatchAsync(kernel, rows, cancellation);
             await using (DaemonSession daemon = await ArrakisRun.StartDaemonAsync(session, cancellation))
             {
                 await tail.MeasureAsync(daemon, pair, rows, cancellation);

@@ -1,6 +1,7 @@
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
 using Arrakis.UdpLatency.Daemon;
+using Arrakis.UdpLatency.Gc;
 using Arrakis.UdpLatency.Processes;
 using Arrakis.UdpLatency.Report;
 using Arrakis.Wire;
@@ -13,7 +14,8 @@ internal sealed class BindingEcho : IEchoTarget
     private readonly ChildProcess _server;
     private readonly EchoReady _ready;
     private readonly Task _reading;
-    private long _managedHeap = -1;
+    private TaskCompletionSource<EchoHealth> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private EchoHealth? _health;
 
     private BindingEcho(string api, ChildProcess server, EchoReady ready)
     {
@@ -35,18 +37,20 @@ internal sealed class BindingEcho : IEchoTarget
     public int ProcessId => _server.Id;
 
     /// <summary>Bytes of its managed heap, as it has last told; null where it has not.</summary>
-    public long? ManagedHeap => Volatile.Read(ref _managedHeap) is >= 0 and var heap ? heap : null;
+    public long? ManagedHeap => Volatile.Read(ref _health)?.ManagedHeap;
 
     /// <summary>Starts a server with one of the APIs.</summary>
     /// <param name="plan">Names its core.</param>
     /// <param name="daemon">Gives it a binding.</param>
     /// <param name="api">The API.</param>
     /// <param name="cancellation">Ends the waiting.</param>
+    /// <param name="setup">How its runtime is set up, and what its other threads do.</param>
     public static async Task<BindingEcho> StartAsync(
         MeasurementPlan plan,
         DaemonSession daemon,
         string api,
-        CancellationToken cancellation)
+        CancellationToken cancellation,
+        GcSetup? setup = null)
     {
         var order = new EchoOrder
         {
@@ -56,8 +60,10 @@ internal sealed class BindingEcho : IEchoTarget
             Port = DemoNetwork.EchoPort,
             Core = plan.ServerCore,
             Spin = true,
+            Noise = setup?.Noise ?? NoiseKind.None,
+            Mode = setup?.Mode ?? CollectorMode.AsConfigured,
         };
-        ChildProcess server = Role.Start(api == Apis.Native ? Roles.NativeEcho : Roles.SocketEcho, order, RoleJson.Default.EchoOrder);
+        ChildProcess server = Role.Start(api == Apis.Native ? Roles.NativeEcho : Roles.SocketEcho, order, RoleJson.Default.EchoOrder, environment: setup?.Environment);
         try
         {
             EchoReady ready = await server.AnswerAsync(RoleJson.Default.EchoReady, MeasurementPlan.StartTimeout, cancellation);
@@ -69,6 +75,10 @@ internal sealed class BindingEcho : IEchoTarget
             throw;
         }
     }
+
+    /// <summary>What it tells of itself next.</summary>
+    public Task<EchoHealth> NextHealthAsync(CancellationToken cancellation) =>
+        Volatile.Read(ref _next).Task.WaitAsync(MeasurementPlan.StartTimeout, cancellation);
 
     public void ThrowIfExited() => _server.ThrowIfExited();
 
@@ -86,7 +96,8 @@ internal sealed class BindingEcho : IEchoTarget
             while (true)
             {
                 EchoHealth health = await _server.AnswerAsync(RoleJson.Default.EchoHealth, Timeout.InfiniteTimeSpan, CancellationToken.None);
-                Volatile.Write(ref _managedHeap, health.ManagedHeap);
+                Volatile.Write(ref _health, health);
+                Interlocked.Exchange(ref _next, new TaskCompletionSource<EchoHealth>(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult(health);
             }
         }
         catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException)

@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Runtime;
+using Arrakis.UdpLatency.Gc;
 using Arrakis.UdpLatency.Processes;
 using Arrakis.Wire;
 
@@ -6,7 +9,7 @@ namespace Arrakis.UdpLatency.Echo;
 /// <summary>The process of an echo server on a binding.</summary>
 internal static class EchoServer
 {
-    private static readonly TimeSpan s_healthInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_healthInterval = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Binds, says so, and serves until cancelled.</summary>
     public static async Task RunAsync(EchoOrder order, bool native, CancellationToken cancellation)
@@ -15,7 +18,8 @@ internal static class EchoServer
         await using NicBinding nic = await client.BindNicAsync(
             new NicRequest { Device = order.Device, Address = Ipv4Prefix.Parse(order.Address, null) },
             cancellation);
-        using var health = new Timer(static _ => Role.Answer(new EchoHealth(GC.GetTotalMemory(forceFullCollection: false)), RoleJson.Default.EchoHealth));
+        using var health = new Timer(static _ => Role.Answer(Health(), RoleJson.Default.EchoHealth));
+        using var noise = NoiseThreads.Start(order.Noise, order.Mode);
         void Ready(EchoReady ready)
         {
             Role.Answer(ready, RoleJson.Default.EchoReady);
@@ -31,4 +35,12 @@ internal static class EchoServer
             // The parent has what it wanted.
         }
     }
+
+    private static EchoHealth Health() => new(
+        GC.GetTotalMemory(forceFullCollection: false),
+        GC.GetTotalAllocatedBytes(),
+        GC.CollectionCount(0), // A collection of an older generation is one of the youngest too.
+        GC.GetTotalPauseDuration().TotalMilliseconds,
+        Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency,
+        $"{(GCSettings.IsServerGC ? "server" : "workstation")}, {GCSettings.LatencyMode}");
 }

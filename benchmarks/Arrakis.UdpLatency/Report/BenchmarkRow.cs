@@ -70,6 +70,10 @@ internal sealed record BenchmarkRow
     [JsonPropertyName("p99_times_faster_than_busy_poll")]
     public double? P99VersusBusyPoll { get; init; }
 
+    /// <summary>Requests a second over those of recvmmsg and sendmmsg with as many in flight, of the same pair; the median over the pairs.</summary>
+    [JsonPropertyName("rps_over_recvmmsg")]
+    public double? RequestsOverBatch { get; init; }
+
     /// <summary>Percent of saturation, of an open loop; <see cref="InFlight"/> is then the bound.</summary>
     [JsonPropertyName("load_percent")]
     public int? LoadPercent { get; init; }

@@ -65,6 +65,7 @@ internal static class Paths
 {
     public const string KernelBlocking = "kernel-veth-blocking";
     public const string KernelBusyPoll = "kernel-veth-busy-poll";
+    public const string KernelBatch = "kernel-veth-recvmmsg";
     public const string Arrakis = "arrakis";
 }
 
@@ -73,6 +74,7 @@ internal static class Apis
 {
     public const string SocketsBlocking = "sockets-blocking";
     public const string SocketsBusyPoll = "sockets-busy-poll";
+    public const string SocketsBatch = "recvmmsg";
     public const string Native = "native";
     public const string UdpSocket = "udp-socket";
     public const string Dpdk = "dpdk-5tswap";

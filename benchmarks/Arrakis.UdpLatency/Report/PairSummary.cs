@@ -41,6 +41,7 @@ internal static class PairSummary
             P99VersusBlocking = Ratio(pairs, kind, Paths.KernelBlocking, row => row.P99),
             P50VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P50),
             P99VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P99),
+            RequestsOverBatch = OverBatch(pairs, kind),
             LoadPercent = kind.Tail?.LoadPercent,
             OfferedPerSecond = kind.Tail?.OfferedPerSecond,
             P9999 = tails is [] ? null : Math.Round(Statistics.Median(tails.Select(tail => tail.P9999)), 3),
@@ -78,6 +79,17 @@ internal static class PairSummary
         }
 
         return ratios.Count == 0 ? null : Math.Round(Statistics.Median(ratios), 2);
+    }
+
+    private static double? OverBatch(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind)
+    {
+        double[] ratios =
+        [
+            .. pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Batch: pair.FirstOrDefault(row => row.Path == Paths.KernelBatch && row.InFlight == kind.InFlight)))
+                .Where(rows => kind.Path == Paths.Arrakis && rows.Own is not null && rows.Batch is not null)
+                .Select(rows => rows.Own!.RequestsPerSecond / rows.Batch!.RequestsPerSecond),
+        ];
+        return ratios is [] ? null : Math.Round(Statistics.Median(ratios), 2);
     }
 
     /// <summary>Native figure over DPDK's at the same load: the ratio within each pair, then the median.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Arrakis.UdpLatency.Gc;
 using Arrakis.UdpLatency.Soak;
 
 namespace Arrakis.UdpLatency.Report;
@@ -9,6 +10,7 @@ namespace Arrakis.UdpLatency.Report;
 [JsonSerializable(typeof(IReadOnlyList<LatencyRow>))]
 [JsonSerializable(typeof(IReadOnlyList<BenchmarkRow>))]
 [JsonSerializable(typeof(SoakReport))]
+[JsonSerializable(typeof(IReadOnlyList<GcRow>))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     /// <summary>Writes the rows as a file's whole content; a reader sees the old file or the new one, never a part.</summary>
@@ -19,6 +21,9 @@ internal sealed partial class ReportJson : JsonSerializerContext
 
     /// <inheritdoc cref="Write(string, IReadOnlyList{LatencyRow})"/>
     public static void Write(string path, SoakReport report) => Replace(path, JsonSerializer.Serialize(report, Default.SoakReport));
+
+    /// <inheritdoc cref="Write(string, IReadOnlyList{LatencyRow})"/>
+    public static void Write(string path, IReadOnlyList<GcRow> rows) => Replace(path, JsonSerializer.Serialize(rows, Default.IReadOnlyListGcRow));
 
     private static void Replace(string path, string json)
     {

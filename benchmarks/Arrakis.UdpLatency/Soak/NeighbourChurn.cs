@@ -61,9 +61,7 @@ internal sealed class NeighbourChurn(string controlSocket, int seed)
 
     private async Task RevokeAsync(ArrakisClient administrator, NicBinding nic, RevocationMode mode, CancellationToken cancellation)
     {
-        IReadOnlyList<BindingDescription> bindings = await administrator.ListBindingsAsync(cancellation);
-        ulong id = bindings.Single(binding => binding.Mac == nic.Mac).BindingId;
-        await administrator.RevokeAsync(id, mode, s_deadline, cancellation);
+        await administrator.RevokeAsync(nic.Grant.BindingId, mode, s_deadline, cancellation);
         Revoked++;
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
+using Arrakis.Native.Memory;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Memory;
@@ -171,9 +172,37 @@ internal sealed unsafe class PacketPool
         return new Span<byte>(_start + buffer.Index * _stride + offset, length);
     }
 
-    /// <summary>Asks for the first line of a frame before it is read.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void PrefetchFrame(PacketBuffer buffer) => CacheLine.Prefetch(_start + buffer.Index * _stride + BufferLayout.FrameOffset);
+    /// <summary>Takes free buffers, and asks for the first lines of their frames, which will be written. Returns how many there were.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int Rent(Span<PacketBuffer> buffers)
+    {
+        int count = 0;
+        while (count < buffers.Length && TryRent(out buffers[count]))
+        {
+            count++;
+        }
+
+        PrefetchForWrite(buffers[..count]);
+        return count;
+    }
+
+    /// <summary>Asks for the first lines of frames that will be written, or read and then written: all at once instead of one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void PrefetchForWrite(ReadOnlySpan<PacketBuffer> buffers)
+    {
+        nint* lines = stackalloc nint[WritePrefetch.MaxLines];
+        while (!buffers.IsEmpty)
+        {
+            int count = Math.Min(buffers.Length, WritePrefetch.MaxLines);
+            for (int i = 0; i < count; i++)
+            {
+                lines[i] = (nint)(_start + buffers[i].Index * _stride + BufferLayout.FrameOffset);
+            }
+
+            WritePrefetch.Ask(new ReadOnlySpan<nint>(lines, count));
+            buffers = buffers[count..];
+        }
+    }
 
     /// <summary>The device's address of a buffer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -130,9 +130,3 @@ void arrakis_sigbus_release(int slot)
     atomic_store(&ranges[slot].length, 0);
     atomic_store(&ranges[slot].start, 0);
 }
-
-// The time stamp counter, as testpmd counts cycles.
-uint64_t arrakis_timestamp_counter(void)
-{
-    return __rdtsc();
-}

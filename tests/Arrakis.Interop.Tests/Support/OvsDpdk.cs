@@ -42,7 +42,7 @@ internal sealed class OvsDpdk : IBackEnd
     /// <summary>Starts it with its polling thread on a core.</summary>
     public static async Task<OvsDpdk> StartAsync(HugePageFolder pages, int core, NetworkNamespace inside)
     {
-        Laboratory.Require(Switch, "openvswitch-switch-dpdk");
+        Installed.Require(Switch, "openvswitch-switch-dpdk");
         var ovs = new OvsDpdk(pages);
         try
         {
@@ -91,7 +91,7 @@ internal sealed class OvsDpdk : IBackEnd
             "--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true", $"other_config:dpdk-lcore-mask={mask}", $"other_config:pmd-cpu-mask={mask}",
             "other_config:dpdk-socket-mem=128", "other_config:dpdk-socket-limit=256", $"other_config:dpdk-hugepage-dir={pages.Pages}",
             $"other_config:dpdk-extra=\"--no-pci --no-telemetry --single-file-segments --file-prefix={_prefix}\"");
-        _teardown.Add("delete DPDK's runtime files", () => Laboratory.DeleteDpdkRuntime(_prefix));
+        _teardown.Add("delete DPDK's runtime files", () => DpdkRuntime.Delete(_prefix));
         _switch = ChildProcess.Start(
             "ovs-vswitchd", inside.Path, Switch, [Database, $"--unixctl={_folder}/ovs-vswitchd.ctl", $"--pidfile={_folder}/ovs-vswitchd.pid"], ChildEnding.Signal, _environment);
         _teardown.Add("end ovs-vswitchd", () => _switch.DisposeAsync().AsTask());

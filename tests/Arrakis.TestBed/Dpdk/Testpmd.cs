@@ -46,7 +46,7 @@ public sealed partial class Testpmd : IAsyncDisposable
     /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
     public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
     {
-        Laboratory.Require("dpdk-testpmd", "dpdk-dev");
+        Installed.Require("dpdk-testpmd", "dpdk-dev");
         string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
         ProcessStartInfo start = new(
             "setsid",
@@ -138,7 +138,7 @@ public sealed partial class Testpmd : IAsyncDisposable
 
         await _reading;
         _process.Dispose();
-        Laboratory.DeleteDpdkRuntime(_prefix);
+        DpdkRuntime.Delete(_prefix);
     }
 
     private void Signal(int signal)
