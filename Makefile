@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench-udp pack publish install format clean
+.PHONY: help setup build test demo bench-udp bench-nic bench-gc pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,10 +33,20 @@ demo: ## Shows ping, echo, a second process and the measurement beside kernel so
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/demo
 
-bench-udp: ## Writes the demo's measurement to artifacts/bench-udp.json; QUICK=1 is a short form (root).
-	@scripts/setup build demo
+bench-udp: ## Writes round trips beside kernel sockets and DPDK to artifacts/bench-udp.json; QUICK=1 is a short form (root).
+	@scripts/setup build demo bench
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/bench-udp
+
+bench-nic: ## Writes frames a second and cycles a frame beside DPDK's driver to artifacts/bench-nic.json; QUICK=1 is a short form (root).
+	@scripts/setup build bench
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/bench-nic
+
+bench-gc: ## Writes what collections do to the tail to artifacts/bench-gc.json; QUICK=1 is a short form (root).
+	@scripts/setup build demo
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/bench-gc
 
 pack: ## Writes the NuGet packages to artifacts/packages.
 	@scripts/setup build

@@ -48,6 +48,7 @@ internal static class ArrakisctlCommand
         root.Subcommands.Add(CountersCommand.Create(commands));
         root.Subcommands.Add(RevokeCommand.Create(commands));
         root.Subcommands.Add(TestCommand.Create(commands));
+        root.Subcommands.Add(BenchCommand.Create(commands));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         foreach (Option option in root.Options)
         {

@@ -27,6 +27,9 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libc", EntryPoint = "preadv2", SetLastError = true)]
     internal static partial nint ReadVectorNoWait(int descriptor, Tmds.Linux.iovec* vectors, int count, long offset, int flags);
 
+    [LibraryImport("libc", EntryPoint = "writev", SetLastError = true)]
+    internal static partial nint WriteVector(int descriptor, Tmds.Linux.iovec* vectors, int count);
+
     [LibraryImport("libc", EntryPoint = "fstatfs64", SetLastError = true)]
     internal static partial int FileSystemStatus(int descriptor, void* status);
 
@@ -51,4 +54,8 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_timestamp_counter")]
     [SuppressGCTransition] // Constant time, does not block or call back.
     internal static partial ulong TimestampCounter();
+
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_prefetch_for_write")]
+    [SuppressGCTransition] // As short as its list, does not block or call back.
+    internal static partial void PrefetchForWrite(void** lines, int count);
 }

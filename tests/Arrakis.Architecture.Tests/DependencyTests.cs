@@ -13,7 +13,7 @@ public sealed partial class DependencyTests
     [InlineData("Arrakis.DataPlane", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "")]
     [InlineData("Arrakis.ControlPlane", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "Microsoft.Extensions.* System.CommandLine")]
     [InlineData("Arrakis.SoftDevice", "Arrakis.Contract Arrakis.Native Arrakis.Wire", "HdrHistogram Microsoft.Extensions.Logging.Console System.CommandLine")]
-    [InlineData("Arrakis.Ctl", "Arrakis.DataPlane", "Spectre.Console System.CommandLine")]
+    [InlineData("Arrakis.Ctl", "Arrakis.DataPlane", "HdrHistogram Spectre.Console System.CommandLine")]
     public void A_project_names_only_these(string name, string projects, string packages)
     {
         Project project = Project.Named(name);

@@ -23,9 +23,9 @@ internal static class Samples
         Remote = Ipv4Prefix.Parse("10.7.0.0/16"),
     };
 
-    private static readonly TestPlan Plan = new() { TargetMac = Mac, Target = Prefix.Address, TargetPort = 7, Source = Ipv4Address.Parse("10.7.0.9"), MaxRequests = 5 };
+    private static readonly TestPlan Plan = new() { TargetMac = Mac, Target = Prefix.Address, TargetPort = 7, Source = Ipv4Address.Parse("10.7.0.9"), MaxRequests = 5, RequestsPerSecond = 2.5, Arrivals = ArrivalSpacing.Poisson, Seed = 9 };
 
-    private static readonly Control.TestResult Result = new() { Sent = 1, Received = 2, Lost = 3, Corrupt = 4, Seconds = 0.5, RoundTrip = new(1, 2, 3, 4, 5) };
+    private static readonly Control.TestResult Result = new() { Sent = 1, Received = 2, Lost = 3, Corrupt = 4, Delayed = 5, Unsent = 6, Seconds = 0.5, RoundTrip = new(1, 2, 3, 4, 5), Histogram = "HISTA" };
 
     private static readonly PortCounters Counters = new() { FramesIn = 1, BytesIn = 64, FramesOut = 2, BytesOut = 128, Drops = new Dictionary<string, long> { ["spoofed"] = 3 } };
 

@@ -43,6 +43,11 @@ public sealed class ErrorTests
     [InlineData("revoke 7 --deadline 500ms")]
     [InlineData("revoke 7 --visible --deadline soon")]
     [InlineData("test 7 --source 10.7.0")]
+    [InlineData("bench 7 --rates 10%,")]
+    [InlineData("bench 7 --rates -5")]
+    [InlineData("bench 7 --rates 2000%")]
+    [InlineData("bench 7 --rates 10%,20% --soak 1min")]
+    [InlineData("bench 7 --arrivals sometimes")]
     [InlineData("completion csh")]
     public async Task A_command_line_that_makes_no_sense_ends_with_2_and_points_to_the_help(string commandLine)
     {

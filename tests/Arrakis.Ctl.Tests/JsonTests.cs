@@ -120,6 +120,8 @@ public sealed class JsonTests
           "received": 1000000,
           "lost": 1,
           "corrupt": 0,
+          "delayed": 0,
+          "unsent": 0,
           "seconds": 2,
           "roundTrip": {
             "p50": 1310,

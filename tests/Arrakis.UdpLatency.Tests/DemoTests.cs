@@ -60,11 +60,31 @@ public sealed class DemoTests : IDisposable
 
         Assert.True(exitCode == 0, text);
         JsonElement[] rows = [.. JsonDocument.Parse(await File.ReadAllTextAsync(Output, TestContext.Current.CancellationToken)).RootElement.EnumerateArray()];
-        Assert.Equal(8, rows.Length);
+        Assert.Equal(17, rows.Length);
         Assert.All(rows, row => Assert.Equal(2, row.GetProperty("pairs").GetInt32()));
         Assert.All(
-            rows.Where(row => row.GetProperty("path").GetString() == "arrakis"),
+            rows.Where(row => row.GetProperty("path").GetString() == "arrakis" && row.GetProperty("load_percent").ValueKind == JsonValueKind.Null),
             row => Assert.True(row.GetProperty("p50_times_faster_than_blocking").GetDouble() > 0));
+        JsonElement[] tail = [.. rows.Where(row => row.GetProperty("load_percent").ValueKind == JsonValueKind.Number)];
+        Assert.Equal(
+            ["dpdk-5tswap 10", "dpdk-5tswap 50", "dpdk-5tswap 80", "native 10", "native 50", "native 80"],
+            tail.Select(row => $"{row.GetProperty("api")} {row.GetProperty("load_percent")}").Order(StringComparer.Ordinal));
+        Assert.All(tail.Where(row => row.GetProperty("api").GetString() == "native"), row => Assert.True(row.GetProperty("p99_over_dpdk").GetDouble() > 0));
+        Assert.True(Assert.Single(rows, row => row.GetProperty("api").GetString() == "native" && row.GetProperty("in_flight").GetInt32() == 64).GetProperty("rps_over_recvmmsg").GetDouble() > 0);
+    }
+
+    [Fact]
+    public async Task A_soak_adds_up_and_leaves_the_machine_as_it_was()
+    {
+        using DemoRun run = DemoRun.Start("soak", "--seconds", "6", "--output", Output);
+
+        (int exitCode, string text) = await run.EndAsync();
+
+        Assert.True(exitCode == 0, text);
+        JsonElement report = JsonDocument.Parse(await File.ReadAllTextAsync(Output, TestContext.Current.CancellationToken)).RootElement;
+        Assert.Equal(report.GetProperty("sent").GetInt64(), report.GetProperty("received").GetInt64() + report.GetProperty("lost").GetInt64());
+        Assert.True(report.GetProperty("neighbours_bound").GetInt64() > 0);
+        Assert.Equal(["daemon", "device", "server", "server's managed heap"], report.GetProperty("memory").EnumerateArray().Select(memory => memory.GetProperty("of").GetString()));
     }
 
     [Fact]

@@ -42,6 +42,27 @@ public sealed class PairSummaryTests
         Assert.Throws<InvalidDataException>(() => PairSummary.Summarize([[Blocking(50)], [BusyPoll(6)]]));
 
     [Fact]
+    public void The_native_tail_is_compared_with_dpdks_of_the_same_pair_and_load()
+    {
+        IReadOnlyList<BenchmarkRow> rows = PairSummary.Summarize(
+        [
+            [Tail(Apis.Native, 50, 2), Tail(Apis.Native, 80, 8), Tail(Apis.Dpdk, 50, 4), Tail(Apis.Dpdk, 80, 4)],
+            [Tail(Apis.Native, 50, 6), Tail(Apis.Native, 80, 8), Tail(Apis.Dpdk, 50, 12), Tail(Apis.Dpdk, 80, 4)],
+        ]);
+
+        Assert.Equal([0.5, 2, null, null], rows.Select(row => row.MaxOverDpdk));
+        Assert.Equal((50, 4.0, 2.0, 6.0, 2L), (rows[0].LoadPercent, rows[0].Max, rows[0].MaxMin, rows[0].MaxMax, rows[0].Lost));
+    }
+
+    [Fact]
+    public void Requests_a_second_are_compared_with_those_of_many_datagrams_in_a_call()
+    {
+        IReadOnlyList<BenchmarkRow> rows = PairSummary.Summarize([[Row(Paths.KernelBatch, Apis.SocketsBatch, 64, 10), Native(1, 64), Native(1, 1)]]);
+
+        Assert.Equal([null, 10, null], rows.Select(row => row.RequestsOverBatch));
+    }
+
+    [Fact]
     public void No_pairs_have_no_rows() => Assert.Empty(PairSummary.Summarize([]));
 
     private static LatencyRow Blocking(double p50) => Row(Paths.KernelBlocking, Apis.SocketsBlocking, 1, p50);
@@ -49,6 +70,9 @@ public sealed class PairSummaryTests
     private static LatencyRow BusyPoll(double p50) => Row(Paths.KernelBusyPoll, Apis.SocketsBusyPoll, 1, p50);
 
     private static LatencyRow Native(double p50, int inFlight) => Row(Paths.Arrakis, Apis.Native, inFlight, p50);
+
+    private static LatencyRow Tail(string api, int percent, double max) =>
+        Row(Paths.Arrakis, api, 128, max / 4) with { Tail = new LatencyTail(max / 2, max, 1, percent, 1000) };
 
     private static LatencyRow Row(string path, string api, int inFlight, double p50) => new(path, api, inFlight, p50, 2 * p50, 3 * p50, 1_000_000 / p50, 2);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.Native.Threads;
 using Arrakis.NicThroughput.Loops;
@@ -12,6 +13,7 @@ internal sealed class ArrakisFrontEnd(NicBinding nic, int core)
     private const int PollsPerLook = 1024;
 
     private readonly ReceivedFrame[] _batch = new ReceivedFrame[RingSet.BatchLength];
+    private readonly PacketBuffer[] _buffers = new PacketBuffer[RingSet.BatchLength];
     private readonly byte[] _frame = MakeFrame();
 
     /// <summary>Runs a mode: first to warm up, then measured.</summary>
@@ -47,8 +49,8 @@ internal sealed class ArrakisFrontEnd(NicBinding nic, int core)
             LoopCount count = mode switch
             {
                 Mode.Receive => ReceiveLoop.Run(rings, _batch, PollsPerLook),
-                Mode.Transmit => TransmitLoop.Run(rings, _frame, PollsPerLook),
-                _ => ForwardLoop.Run(rings, _batch, PollsPerLook),
+                Mode.Transmit => TransmitLoop.Run(rings, _buffers, _frame, PollsPerLook),
+                _ => ForwardLoop.Run(rings, _batch, _buffers, PollsPerLook),
             };
             total = new LoopCount(total.Packets + count.Packets, total.BusyCycles + count.BusyCycles, total.Wrong + count.Wrong);
         }

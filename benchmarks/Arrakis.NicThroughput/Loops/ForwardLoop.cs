@@ -10,7 +10,7 @@ namespace Arrakis.NicThroughput.Loops;
 internal static class ForwardLoop
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static LoopCount Run(RingSet rings, ReceivedFrame[] batch, int polls)
+    public static LoopCount Run(RingSet rings, ReceivedFrame[] batch, PacketBuffer[] buffers, int polls)
     {
         LoopCount count = default;
         for (int poll = 0; poll < polls; poll++)
@@ -24,8 +24,10 @@ internal static class ForwardLoop
 
             for (int i = 0; i < received; i++)
             {
-                rings.Pool.PrefetchFrame(batch[i].Buffer);
+                buffers[i] = batch[i].Buffer;
             }
+
+            rings.Pool.PrefetchForWrite(buffers.AsSpan(0, received));
 
             if (rings.Transmit.FreeCount < received)
             {

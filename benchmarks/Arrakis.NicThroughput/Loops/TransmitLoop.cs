@@ -8,7 +8,7 @@ namespace Arrakis.NicThroughput.Loops;
 internal static class TransmitLoop
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static LoopCount Run(RingSet rings, byte[] frame, int polls)
+    public static LoopCount Run(RingSet rings, PacketBuffer[] buffers, byte[] frame, int polls)
     {
         LoopCount count = default;
         for (int poll = 0; poll < polls; poll++)
@@ -20,12 +20,11 @@ internal static class TransmitLoop
             }
 
             int room = Math.Min(rings.Transmit.FreeCount, RingSet.BatchLength);
-            int sent = 0;
-            while (sent < room && rings.Pool.TryRent(out PacketBuffer buffer))
+            int sent = rings.Pool.Rent(buffers.AsSpan(0, room));
+            for (int i = 0; i < sent; i++)
             {
-                frame.CopyTo(rings.Pool.Bytes(buffer, BufferLayout.FrameOffset, RingSet.FrameLength));
-                _ = rings.Transmit.TryPost(buffer, 0, RingSet.FrameLength);
-                sent++;
+                frame.CopyTo(rings.Pool.Bytes(buffers[i], BufferLayout.FrameOffset, RingSet.FrameLength));
+                _ = rings.Transmit.TryPost(buffers[i], 0, RingSet.FrameLength);
             }
 
             if (sent != 0)

@@ -1,28 +1,39 @@
+using Arrakis.UdpLatency.Daemon;
+using Arrakis.UdpLatency.Dpdk;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;
 
 namespace Arrakis.UdpLatency.Commands;
 
-/// <summary>The benchmark: alternating pairs of kernel and arrakis runs.</summary>
+/// <summary>The benchmark: alternating pairs of kernel, arrakis and DPDK runs.</summary>
 internal static class BenchCommand
 {
     public static async Task RunAsync(Session session, string output, int pairs, CancellationToken cancellation)
     {
         KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
+        var tail = new TailRun(session, await HugePageMount.CreateAsync(session.Teardown, cancellation));
+        await tail.CalibrateAsync(cancellation);
         List<IReadOnlyList<LatencyRow>> measured = [];
         for (int pair = 1; pair <= pairs; pair++)
         {
             Progress.Title($"Pair {pair} of {pairs}");
             List<LatencyRow> rows = [];
             await KernelRun.MeasureAsync(kernel, rows, cancellation);
-            await ArrakisRun.MeasureAsync(session, rows, cancellation);
+            await KernelRun.MeasureBatchAsync(kernel, rows, cancellation);
+            await using (DaemonSession daemon = await ArrakisRun.StartDaemonAsync(session, cancellation))
+            {
+                await tail.MeasureAsync(daemon, pair, rows, cancellation);
+                await ArrakisRun.MeasureAsync(session, daemon, [Apis.UdpSocket], rows, cancellation);
+            }
+
             measured.Add(rows);
         }
 
         IReadOnlyList<BenchmarkRow> summary = PairSummary.Summarize(measured);
         ReportJson.Write(output, summary);
-        AnsiConsole.Write(LatencyTable.Of(summary));
+        AnsiConsole.Write(LatencyTable.Of([.. summary.Where(row => row.LoadPercent is null)]));
+        AnsiConsole.Write(TailTable.Of(summary));
         Progress.Note($"The same figures are in {output}.");
     }
 }

@@ -28,7 +28,11 @@ internal static class DemoCommand
         List<LatencyRow> rows = [];
         KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
         await KernelRun.MeasureAsync(kernel, rows, cancellation);
-        await ArrakisRun.MeasureAsync(session, rows, cancellation);
+        await using (DaemonSession daemon = await ArrakisRun.StartDaemonAsync(session, cancellation))
+        {
+            await ArrakisRun.MeasureAsync(session, daemon, [Apis.Native, Apis.UdpSocket], rows, cancellation);
+        }
+
         ReportJson.Write(output, rows);
         AnsiConsole.Write(LatencyTable.Of(rows));
         Progress.Note($"The same figures are in {output}.");

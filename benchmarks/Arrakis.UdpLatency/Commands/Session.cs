@@ -13,7 +13,7 @@ internal sealed class Session
     private const int Failed = 1;
     private const int RequirementsMissing = 2;
     private const int SignalBase = 128;
-    private const int WantedHugePages = 32;
+    private const int WantedHugePages = 80;
     private const int WidthWithoutTerminal = 160;
 
     private Session(MeasurementPlan plan) => Plan = plan;
@@ -24,14 +24,17 @@ internal sealed class Session
 
     /// <summary>Runs a command: checks the machine first, undoes everything at the end, also on SIGINT, SIGTERM and SIGHUP.</summary>
     /// <returns>The exit code: 0; 1 where a step failed; 2 where the machine lacks something; 128 and the signal's number.</returns>
-    public static async Task<int> RunAsync(MeasurementPlan plan, Func<Session, CancellationToken, Task> run)
+    /// <param name="plan">What its runs have in common.</param>
+    /// <param name="programs">Programs that it needs beside those that all need.</param>
+    /// <param name="run">What it does.</param>
+    public static async Task<int> RunAsync(MeasurementPlan plan, IReadOnlyList<string> programs, Func<Session, CancellationToken, Task> run)
     {
         if (Console.IsOutputRedirected)
         {
             AnsiConsole.Profile.Width = WidthWithoutTerminal;
         }
 
-        IReadOnlyList<string> missing = Requirements.Missing([plan.ClientCore, plan.ServerCore], Environment.IsPrivilegedProcess);
+        IReadOnlyList<string> missing = Requirements.Missing([plan.ClientCore, plan.ServerCore], Environment.IsPrivilegedProcess, programs);
         if (missing.Count > 0)
         {
             Console.Error.WriteLine("This machine lacks:");

@@ -5,6 +5,7 @@ internal static class DemoNetwork
 {
     public const string Prefix = "10.98.0.0/24";
     public const string Server = "10.98.0.2";
+    public const string Dpdk = "10.98.0.3";
     public const string Kernel = "10.98.0.100";
     public const string Tester = "10.98.0.200";
     public const ushort EchoPort = 7;

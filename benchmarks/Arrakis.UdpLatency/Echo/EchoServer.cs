@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Runtime;
+using Arrakis.UdpLatency.Gc;
 using Arrakis.UdpLatency.Processes;
 using Arrakis.Wire;
 
@@ -6,6 +9,8 @@ namespace Arrakis.UdpLatency.Echo;
 /// <summary>The process of an echo server on a binding.</summary>
 internal static class EchoServer
 {
+    private static readonly TimeSpan s_healthInterval = TimeSpan.FromMilliseconds(500);
+
     /// <summary>Binds, says so, and serves until cancelled.</summary>
     public static async Task RunAsync(EchoOrder order, bool native, CancellationToken cancellation)
     {
@@ -13,7 +18,14 @@ internal static class EchoServer
         await using NicBinding nic = await client.BindNicAsync(
             new NicRequest { Device = order.Device, Address = Ipv4Prefix.Parse(order.Address, null) },
             cancellation);
-        void Ready(EchoReady ready) => Role.Answer(ready, RoleJson.Default.EchoReady);
+        using var health = new Timer(static _ => Role.Answer(Health(), RoleJson.Default.EchoHealth));
+        using var noise = NoiseThreads.Start(order.Noise, order.Mode);
+        void Ready(EchoReady ready)
+        {
+            Role.Answer(ready, RoleJson.Default.EchoReady);
+            _ = health.Change(s_healthInterval, s_healthInterval);
+        }
+
         try
         {
             await (native ? NativeEcho.RunAsync(nic, order, Ready, cancellation) : SocketEcho.RunAsync(nic, order, Ready, cancellation));
@@ -23,4 +35,12 @@ internal static class EchoServer
             // The parent has what it wanted.
         }
     }
+
+    private static EchoHealth Health() => new(
+        GC.GetTotalMemory(forceFullCollection: false),
+        GC.GetTotalAllocatedBytes(),
+        GC.CollectionCount(0), // A collection of an older generation is one of the youngest too.
+        GC.GetTotalPauseDuration().TotalMilliseconds,
+        Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency,
+        $"{(GCSettings.IsServerGC ? "server" : "workstation")}, {GCSettings.LatencyMode}");
 }

@@ -34,9 +34,9 @@ internal sealed class KernelBaseline
     }
 
     /// <summary>Measures one kind of sockets.</summary>
-    public async Task<LatencyRow> MeasureAsync(bool busyPoll, int inFlight, CancellationToken cancellation)
+    public async Task<LatencyRow> MeasureAsync(SocketUse use, int inFlight, CancellationToken cancellation)
     {
-        var serverOrder = new ServerOrder(ServerAddress, ServerPort, _plan.ServerCore, busyPoll);
+        var serverOrder = new ServerOrder(ServerAddress, ServerPort, _plan.ServerCore, use);
         await using ChildProcess server = Role.Start(Roles.KernelServer, serverOrder, RoleJson.Default.ServerOrder, _server.Path);
         ServingThread serving = await server.AnswerAsync(RoleJson.Default.ServingThread, MeasurementPlan.StartTimeout, cancellation);
         var clientOrder = new ClientOrder
@@ -46,7 +46,7 @@ internal sealed class KernelBaseline
             Target = ServerAddress,
             TargetPort = ServerPort,
             Core = _plan.ClientCore,
-            BusyPoll = busyPoll,
+            Use = use,
             InFlight = inFlight,
             PayloadLength = _plan.PayloadLength,
             WarmupMilliseconds = _plan.WarmupMilliseconds,
@@ -55,8 +55,11 @@ internal sealed class KernelBaseline
         };
         await using ChildProcess client = Role.Start(Roles.KernelClient, clientOrder, RoleJson.Default.ClientOrder, _client.Path);
         Measurement measured = await client.AnswerAsync(RoleJson.Default.Measurement, _plan.RunTimeout, cancellation);
-        return busyPoll
-            ? LatencyRow.From(Paths.KernelBusyPoll, Apis.SocketsBusyPoll, inFlight, measured)
-            : LatencyRow.From(Paths.KernelBlocking, Apis.SocketsBlocking, inFlight, measured);
+        return use switch
+        {
+            SocketUse.Batch => LatencyRow.From(Paths.KernelBatch, Apis.SocketsBatch, inFlight, measured),
+            SocketUse.BusyPoll => LatencyRow.From(Paths.KernelBusyPoll, Apis.SocketsBusyPoll, inFlight, measured),
+            _ => LatencyRow.From(Paths.KernelBlocking, Apis.SocketsBlocking, inFlight, measured),
+        };
     }
 }

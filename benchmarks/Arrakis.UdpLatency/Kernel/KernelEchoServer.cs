@@ -18,13 +18,17 @@ internal static class KernelEchoServer
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         socket.Bind(new IPEndPoint(IPAddress.Parse(order.Address), order.Port));
         ready(PinnedThread.CurrentId);
-        if (order.BusyPoll)
+        switch (order.Use)
         {
-            BusyPoll(socket);
-        }
-        else
-        {
-            Block(socket);
+            case SocketUse.Batch:
+                BatchEcho.Run((int)socket.Handle);
+                break;
+            case SocketUse.BusyPoll:
+                BusyPoll(socket);
+                break;
+            default:
+                Block(socket);
+                break;
         }
     }
 

@@ -19,6 +19,7 @@ internal sealed class LatencyClient
     private readonly Socket _socket;
     private readonly RequestSlots _slots;
     private readonly byte[] _reply;
+    private readonly MessageBatch? _batch;
     private readonly LongHistogram _histogram = new(1, 10_000_000_000, 3);
     private long _received;
     private long _lost;
@@ -29,6 +30,7 @@ internal sealed class LatencyClient
         _socket = socket;
         _slots = new RequestSlots(order.InFlight, order.PayloadLength);
         _reply = new byte[order.PayloadLength + 1];
+        _batch = order.Use == SocketUse.Batch ? new MessageBatch(order.InFlight, withNames: false) : null;
     }
 
     /// <summary>Runs on the calling thread, which is pinned to the order's core.</summary>
@@ -39,7 +41,7 @@ internal sealed class LatencyClient
         socket.ReceiveTimeout = 100;
         socket.Bind(new IPEndPoint(IPAddress.Parse(order.Source), order.SourcePort));
         socket.Connect(new IPEndPoint(IPAddress.Parse(order.Target), order.TargetPort));
-        socket.Blocking = !order.BusyPoll;
+        socket.Blocking = order.Use == SocketUse.Blocking;
         var client = new LatencyClient(socket, order);
         client.SendAll();
         _ = client.Loop(Milliseconds(order.WarmupMilliseconds));
@@ -70,12 +72,7 @@ internal sealed class LatencyClient
         long now = start;
         while (now < end)
         {
-            int length = _socket.Receive(_reply, SocketFlags.None, out SocketError error);
-            now = Stopwatch.GetTimestamp();
-            if (error == SocketError.Success)
-            {
-                Take(_reply.AsSpan(0, length), now);
-            }
+            now = _batch is null ? ExchangeOne() : ExchangeBatch(_batch);
 
             if (now >= nextLossCheck)
             {
@@ -87,19 +84,49 @@ internal sealed class LatencyClient
         return Stopwatch.GetElapsedTime(start, now).TotalSeconds;
     }
 
-    private void Take(ReadOnlySpan<byte> reply, long now)
+    private long ExchangeOne()
     {
-        ReplyMatch match = _slots.Match(reply, out int slot);
+        int length = _socket.Receive(_reply, SocketFlags.None, out SocketError error);
+        long now = Stopwatch.GetTimestamp();
+        if (error == SocketError.Success && TryTake(_reply.AsSpan(0, length), now, out int slot))
+        {
+            Send(slot, Stopwatch.GetTimestamp());
+        }
+
+        return now;
+    }
+
+    private long ExchangeBatch(MessageBatch batch)
+    {
+        int socket = (int)_socket.Handle;
+        int count = batch.Receive(socket);
+        long now = Stopwatch.GetTimestamp();
+        int next = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (TryTake(batch[i], now, out int slot))
+            {
+                batch.Set(next++, _slots.Next(slot, now)); // Never before what is still to be read.
+            }
+        }
+
+        batch.Send(socket, next);
+        return now;
+    }
+
+    private bool TryTake(ReadOnlySpan<byte> reply, long now, out int slot)
+    {
+        ReplyMatch match = _slots.Match(reply, out slot);
         if (match != ReplyMatch.Exact)
         {
             _corrupt += match == ReplyMatch.Corrupt ? 1 : 0;
-            return;
+            return false;
         }
 
         _received++;
         long ticks = now - _slots.SentAt(slot);
         _histogram.RecordValue(ticks * (1_000_000_000 / Stopwatch.Frequency));
-        Send(slot, Stopwatch.GetTimestamp());
+        return true;
     }
 
     private void SendLostAnew(long now)
@@ -140,5 +167,7 @@ internal sealed class LatencyClient
         _histogram.GetValueAtPercentile(50),
         _histogram.GetValueAtPercentile(99),
         _histogram.GetValueAtPercentile(99.9),
-        SystemCallsPerRequest: 0);
+        SystemCallsPerRequest: 0,
+        _histogram.GetValueAtPercentile(99.99),
+        _histogram.GetValueAtPercentile(100));
 }

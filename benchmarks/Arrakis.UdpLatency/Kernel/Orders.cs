@@ -1,7 +1,7 @@
 namespace Arrakis.UdpLatency.Kernel;
 
 /// <summary>What a process is to serve.</summary>
-internal sealed record ServerOrder(string Address, ushort Port, int Core, bool BusyPoll);
+internal sealed record ServerOrder(string Address, ushort Port, int Core, SocketUse Use);
 
 /// <summary>What a client process is to send and measure.</summary>
 internal sealed record ClientOrder
@@ -16,7 +16,7 @@ internal sealed record ClientOrder
 
     public required int Core { get; init; }
 
-    public required bool BusyPoll { get; init; }
+    public required SocketUse Use { get; init; }
 
     public required int InFlight { get; init; }
 
@@ -28,4 +28,17 @@ internal sealed record ClientOrder
 
     /// <summary>The server's thread, whose system calls are counted.</summary>
     public required int ServingThread { get; init; }
+}
+
+/// <summary>How kernel sockets are used.</summary>
+internal enum SocketUse
+{
+    /// <summary>Each call waits.</summary>
+    Blocking,
+
+    /// <summary>Each call returns at once, over and over.</summary>
+    BusyPoll,
+
+    /// <summary>As <see cref="BusyPoll"/>, with many datagrams in a call.</summary>
+    Batch,
 }

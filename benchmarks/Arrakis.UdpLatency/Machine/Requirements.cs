@@ -7,8 +7,11 @@ internal static class Requirements
 {
     private static readonly string[] Programs = ["ip", "mount", "umount", "nsenter", "setsid"];
 
+    /// <summary>Programs that a measurement beside DPDK needs.</summary>
+    public static readonly IReadOnlyList<string> Dpdk = ["dpdk-testpmd", "stdbuf"];
+
     /// <summary>Everything that is missing, each with its remedy; empty where the run can begin.</summary>
-    public static IReadOnlyList<string> Missing(IReadOnlyList<int> cores, bool isRoot)
+    public static IReadOnlyList<string> Missing(IReadOnlyList<int> cores, bool isRoot, params IReadOnlyList<string> programs)
     {
         List<string> missing = [];
         if (!isRoot)
@@ -19,6 +22,11 @@ internal static class Requirements
         foreach (string program in Programs.Where(program => !IsOnPath(program)))
         {
             missing.Add($"The program {program}: install iproute2 and util-linux (scripts/setup does).");
+        }
+
+        foreach (string program in programs.Where(program => !IsOnPath(program)))
+        {
+            missing.Add($"The program {program}: install dpdk-dev and coreutils (scripts/setup does).");
         }
 
         if (!File.Exists("/dev/net/tun"))

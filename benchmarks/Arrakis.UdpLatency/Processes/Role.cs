@@ -13,8 +13,8 @@ internal static class Role
     public const string Argument = "role";
 
     /// <summary>Starts this program in a role.</summary>
-    public static ChildProcess Start<TOrder>(string role, TOrder order, JsonTypeInfo<TOrder> type, string? networkNamespace = null) =>
-        ChildProcess.Start(role, networkNamespace, Environment.ProcessPath!, [Argument, role, JsonSerializer.Serialize(order, type)], ChildEnding.Input);
+    public static ChildProcess Start<TOrder>(string role, TOrder order, JsonTypeInfo<TOrder> type, string? networkNamespace = null, IReadOnlyDictionary<string, string>? environment = null) =>
+        ChildProcess.Start(role, networkNamespace, Environment.ProcessPath!, [Argument, role, JsonSerializer.Serialize(order, type)], ChildEnding.Input, environment);
 
     /// <summary>Reads a process's answer.</summary>
     public static async Task<TAnswer> AnswerAsync<TAnswer>(this ChildProcess process, JsonTypeInfo<TAnswer> type, TimeSpan timeout, CancellationToken cancellation)

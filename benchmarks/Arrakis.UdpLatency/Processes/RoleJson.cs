@@ -11,6 +11,7 @@ namespace Arrakis.UdpLatency.Processes;
 [JsonSerializable(typeof(ClientOrder))]
 [JsonSerializable(typeof(EchoOrder))]
 [JsonSerializable(typeof(EchoReady))]
+[JsonSerializable(typeof(EchoHealth))]
 [JsonSerializable(typeof(ProbeOrder))]
 [JsonSerializable(typeof(ProbeReport))]
 [JsonSerializable(typeof(ServingThread))]

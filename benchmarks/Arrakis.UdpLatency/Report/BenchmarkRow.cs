@@ -69,4 +69,53 @@ internal sealed record BenchmarkRow
 
     [JsonPropertyName("p99_times_faster_than_busy_poll")]
     public double? P99VersusBusyPoll { get; init; }
+
+    /// <summary>Requests a second over those of recvmmsg and sendmmsg with as many in flight, of the same pair; the median over the pairs.</summary>
+    [JsonPropertyName("rps_over_recvmmsg")]
+    public double? RequestsOverBatch { get; init; }
+
+    /// <summary>Percent of saturation, of an open loop; <see cref="InFlight"/> is then the bound.</summary>
+    [JsonPropertyName("load_percent")]
+    public int? LoadPercent { get; init; }
+
+    [JsonPropertyName("offered_rps")]
+    public double? OfferedPerSecond { get; init; }
+
+    [JsonPropertyName("p9999_us")]
+    public double? P9999 { get; init; }
+
+    [JsonPropertyName("p9999_us_min")]
+    public double? P9999Min { get; init; }
+
+    [JsonPropertyName("p9999_us_max")]
+    public double? P9999Max { get; init; }
+
+    [JsonPropertyName("max_us")]
+    public double? Max { get; init; }
+
+    [JsonPropertyName("max_us_min")]
+    public double? MaxMin { get; init; }
+
+    [JsonPropertyName("max_us_max")]
+    public double? MaxMax { get; init; }
+
+    /// <summary>Requests of all pairs without a reply, or never sent.</summary>
+    [JsonPropertyName("lost")]
+    public long? Lost { get; init; }
+
+    /// <summary>Native figures over DPDK's of the same pair and load, the median over the pairs; null on other rows.</summary>
+    [JsonPropertyName("p50_over_dpdk")]
+    public double? P50OverDpdk { get; init; }
+
+    [JsonPropertyName("p99_over_dpdk")]
+    public double? P99OverDpdk { get; init; }
+
+    [JsonPropertyName("p999_over_dpdk")]
+    public double? P999OverDpdk { get; init; }
+
+    [JsonPropertyName("p9999_over_dpdk")]
+    public double? P9999OverDpdk { get; init; }
+
+    [JsonPropertyName("max_over_dpdk")]
+    public double? MaxOverDpdk { get; init; }
 }

@@ -21,6 +21,10 @@ internal sealed record LatencyRow(
     [property: JsonPropertyName("rps")] double RequestsPerSecond,
     [property: JsonPropertyName("syscalls_per_request")] double SystemCallsPerRequest)
 {
+    /// <summary>What only the benchmark reports.</summary>
+    [JsonIgnore]
+    public LatencyTail? Tail { get; init; }
+
     /// <summary>Makes a row of a measurement.</summary>
     /// <exception cref="InvalidDataException">Nothing was answered, or an answer was wrong: there is no figure to report.</exception>
     public static LatencyRow From(string path, string api, int inFlight, Measurement measured)
@@ -39,17 +43,29 @@ internal sealed record LatencyRow(
             Microseconds(measured.P99),
             Microseconds(measured.P999),
             Math.Round(measured.Received / measured.Seconds),
-            Math.Round(measured.SystemCallsPerRequest, 4));
+            Math.Round(measured.SystemCallsPerRequest, 4))
+        {
+            Tail = measured.Max == 0 ? null : new LatencyTail(Microseconds(measured.P9999), Microseconds(measured.Max), measured.Lost),
+        };
     }
 
     private static double Microseconds(long nanoseconds) => Math.Round(nanoseconds / 1000.0, 3);
 }
+
+/// <summary>What only the benchmark reports of a run.</summary>
+/// <param name="P9999">99.99th percentile in microseconds.</param>
+/// <param name="Max">Longest round trip in microseconds.</param>
+/// <param name="Lost">Requests without a reply, or never sent.</param>
+/// <param name="LoadPercent">Percent of saturation, of an open loop.</param>
+/// <param name="OfferedPerSecond">Requests due in a second, of an open loop.</param>
+internal sealed record LatencyTail(double P9999, double Max, long Lost, int? LoadPercent = null, double? OfferedPerSecond = null);
 
 /// <summary>Which way requests take.</summary>
 internal static class Paths
 {
     public const string KernelBlocking = "kernel-veth-blocking";
     public const string KernelBusyPoll = "kernel-veth-busy-poll";
+    public const string KernelBatch = "kernel-veth-recvmmsg";
     public const string Arrakis = "arrakis";
 }
 
@@ -58,6 +74,8 @@ internal static class Apis
 {
     public const string SocketsBlocking = "sockets-blocking";
     public const string SocketsBusyPoll = "sockets-busy-poll";
+    public const string SocketsBatch = "recvmmsg";
     public const string Native = "native";
     public const string UdpSocket = "udp-socket";
+    public const string Dpdk = "dpdk-5tswap";
 }

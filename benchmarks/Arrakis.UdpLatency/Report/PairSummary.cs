@@ -11,8 +11,9 @@ internal static class PairSummary
 
     private static BenchmarkRow Summarize(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind)
     {
-        LatencyRow[] rows = [.. pairs.Select(pair => Find(pair, kind.Path, kind.Api, kind.InFlight)
+        LatencyRow[] rows = [.. pairs.Select(pair => Find(pair, kind, kind.Api)
             ?? throw new InvalidDataException($"A pair has no row {kind.Path}, {kind.Api}, {kind.InFlight} in flight."))];
+        LatencyTail[] tails = [.. rows.Select(row => row.Tail).OfType<LatencyTail>()];
         Spread p50 = SpreadOf(rows, row => row.P50);
         Spread p99 = SpreadOf(rows, row => row.P99);
         Spread p999 = SpreadOf(rows, row => row.P999);
@@ -40,6 +41,21 @@ internal static class PairSummary
             P99VersusBlocking = Ratio(pairs, kind, Paths.KernelBlocking, row => row.P99),
             P50VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P50),
             P99VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P99),
+            RequestsOverBatch = OverBatch(pairs, kind),
+            LoadPercent = kind.Tail?.LoadPercent,
+            OfferedPerSecond = kind.Tail?.OfferedPerSecond,
+            P9999 = tails is [] ? null : Math.Round(Statistics.Median(tails.Select(tail => tail.P9999)), 3),
+            P9999Min = tails is [] ? null : tails.Min(tail => tail.P9999),
+            P9999Max = tails is [] ? null : tails.Max(tail => tail.P9999),
+            Max = tails is [] ? null : Math.Round(Statistics.Median(tails.Select(tail => tail.Max)), 3),
+            MaxMin = tails is [] ? null : tails.Min(tail => tail.Max),
+            MaxMax = tails is [] ? null : tails.Max(tail => tail.Max),
+            Lost = tails is [] ? null : tails.Sum(tail => tail.Lost),
+            P50OverDpdk = OverDpdk(pairs, kind, row => row.P50),
+            P99OverDpdk = OverDpdk(pairs, kind, row => row.P99),
+            P999OverDpdk = OverDpdk(pairs, kind, row => row.P999),
+            P9999OverDpdk = OverDpdk(pairs, kind, row => row.Tail?.P9999 ?? 0),
+            MaxOverDpdk = OverDpdk(pairs, kind, row => row.Tail?.Max ?? 0),
         };
     }
 
@@ -55,7 +71,7 @@ internal static class PairSummary
         foreach (IReadOnlyList<LatencyRow> pair in pairs)
         {
             LatencyRow? kernel = pair.FirstOrDefault(row => row.Path == kernelPath && row.InFlight == kind.InFlight);
-            LatencyRow? own = Find(pair, kind.Path, kind.Api, kind.InFlight);
+            LatencyRow? own = Find(pair, kind, kind.Api);
             if (kernel is not null && own is not null && figure(own) > 0)
             {
                 ratios.Add(figure(kernel) / figure(own));
@@ -65,8 +81,36 @@ internal static class PairSummary
         return ratios.Count == 0 ? null : Math.Round(Statistics.Median(ratios), 2);
     }
 
-    private static LatencyRow? Find(IReadOnlyList<LatencyRow> pair, string path, string api, int inFlight) =>
-        pair.FirstOrDefault(row => row.Path == path && row.Api == api && row.InFlight == inFlight);
+    private static double? OverBatch(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind)
+    {
+        double[] ratios =
+        [
+            .. pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Batch: pair.FirstOrDefault(row => row.Path == Paths.KernelBatch && row.InFlight == kind.InFlight)))
+                .Where(rows => kind.Path == Paths.Arrakis && rows.Own is not null && rows.Batch is not null)
+                .Select(rows => rows.Own!.RequestsPerSecond / rows.Batch!.RequestsPerSecond),
+        ];
+        return ratios is [] ? null : Math.Round(Statistics.Median(ratios), 2);
+    }
+
+    /// <summary>Native figure over DPDK's at the same load: the ratio within each pair, then the median.</summary>
+    private static double? OverDpdk(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind, Func<LatencyRow, double> figure)
+    {
+        if (kind.Api != Apis.Native)
+        {
+            return null;
+        }
+
+        double[] ratios =
+        [
+            .. pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
+                .Where(rows => rows.Own is not null && rows.Dpdk is not null && figure(rows.Dpdk) > 0)
+                .Select(rows => figure(rows.Own!) / figure(rows.Dpdk!)),
+        ];
+        return ratios is [] ? null : Math.Round(Statistics.Median(ratios), 3);
+    }
+
+    private static LatencyRow? Find(IReadOnlyList<LatencyRow> pair, LatencyRow kind, string api) =>
+        pair.FirstOrDefault(row => row.Path == kind.Path && row.Api == api && row.InFlight == kind.InFlight && row.Tail?.LoadPercent == kind.Tail?.LoadPercent);
 
     private static double MedianOf(LatencyRow[] rows, Func<LatencyRow, double> figure) => Math.Round(Statistics.Median(rows.Select(figure)), 4);
 

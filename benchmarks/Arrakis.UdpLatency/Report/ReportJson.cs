@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Arrakis.UdpLatency.Gc;
+using Arrakis.UdpLatency.Soak;
 
 namespace Arrakis.UdpLatency.Report;
 
@@ -7,6 +9,8 @@ namespace Arrakis.UdpLatency.Report;
 [JsonSourceGenerationOptions(WriteIndented = true)]
 [JsonSerializable(typeof(IReadOnlyList<LatencyRow>))]
 [JsonSerializable(typeof(IReadOnlyList<BenchmarkRow>))]
+[JsonSerializable(typeof(SoakReport))]
+[JsonSerializable(typeof(IReadOnlyList<GcRow>))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     /// <summary>Writes the rows as a file's whole content; a reader sees the old file or the new one, never a part.</summary>
@@ -14,6 +18,12 @@ internal sealed partial class ReportJson : JsonSerializerContext
 
     /// <inheritdoc cref="Write(string, IReadOnlyList{LatencyRow})"/>
     public static void Write(string path, IReadOnlyList<BenchmarkRow> rows) => Replace(path, JsonSerializer.Serialize(rows, Default.IReadOnlyListBenchmarkRow));
+
+    /// <inheritdoc cref="Write(string, IReadOnlyList{LatencyRow})"/>
+    public static void Write(string path, SoakReport report) => Replace(path, JsonSerializer.Serialize(report, Default.SoakReport));
+
+    /// <inheritdoc cref="Write(string, IReadOnlyList{LatencyRow})"/>
+    public static void Write(string path, IReadOnlyList<GcRow> rows) => Replace(path, JsonSerializer.Serialize(rows, Default.IReadOnlyListGcRow));
 
     private static void Replace(string path, string json)
     {

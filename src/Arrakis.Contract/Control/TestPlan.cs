@@ -2,7 +2,10 @@ using Arrakis.Wire;
 
 namespace Arrakis.Contract.Control;
 
-/// <summary>What a tester port sends: UDP datagrams in a closed loop.</summary>
+/// <summary>
+/// What a tester port sends: UDP datagrams. In a closed loop a request follows the reply before it; in an open loop
+/// requests are due at a rate, whether or not replies come, and latency counts from when a request was due.
+/// </summary>
 public sealed record TestPlan
 {
     /// <summary>Where to; the switch delivers to the port that has this MAC.</summary>
@@ -20,8 +23,17 @@ public sealed record TestPlan
     /// <summary>Bytes of UDP payload, 16 to 1472: a sequence number and a send time come first.</summary>
     public int PayloadLength { get; set; } = 32;
 
-    /// <summary>Requests under way at once.</summary>
+    /// <summary>Requests under way at once. In an open loop the most: what is due meanwhile is sent late, its latency counted from when it was due.</summary>
     public int InFlight { get; set; } = 1;
+
+    /// <summary>Makes it an open loop: requests that are due in a second, 0.001 to 100,000,000; null is a closed loop.</summary>
+    public double? RequestsPerSecond { get; init; }
+
+    /// <summary>How the requests of an open loop are spaced.</summary>
+    public ArrivalSpacing Arrivals { get; set; }
+
+    /// <summary>Seed of random arrivals.</summary>
+    public int Seed { get; set; } = 1;
 
     /// <summary>Requests that are sent before the measurement, or for as long as the warm-up lasts.</summary>
     public int WarmupMilliseconds { get; set; } = 200;
@@ -34,6 +46,16 @@ public sealed record TestPlan
 
     /// <summary>A request without an answer after this time is lost and sent anew.</summary>
     public int LossTimeoutMilliseconds { get; set; } = 100;
+}
+
+/// <summary>How the requests of an open loop are spaced.</summary>
+public enum ArrivalSpacing
+{
+    /// <summary>Evenly.</summary>
+    Fixed,
+
+    /// <summary>As a Poisson process: by independent, exponentially distributed times.</summary>
+    Poisson,
 }
 
 /// <summary>What a tester measured.</summary>
@@ -51,11 +73,20 @@ public sealed record TestResult
     /// <summary>Replies whose payload or addresses were wrong.</summary>
     public required long Corrupt { get; init; }
 
+    /// <summary>Requests of an open loop that were sent late because too many were under way; their latency counts from when they were due.</summary>
+    public long Delayed { get; init; }
+
+    /// <summary>Requests of an open loop that were due but never sent, because too many were under way until the end. They are in no percentile.</summary>
+    public long Unsent { get; init; }
+
     /// <summary>Measured time in seconds.</summary>
     public required double Seconds { get; init; }
 
     /// <summary>Round-trip percentiles in nanoseconds: 50, 99, 99.9, 99.99 and 100.</summary>
     public required RoundTripPercentiles RoundTrip { get; init; }
+
+    /// <summary>All round trips in nanoseconds: an HdrHistogram, compressed (V2), in base64; null where there are none.</summary>
+    public string? Histogram { get; init; }
 }
 
 /// <summary>Round-trip times in nanoseconds.</summary>

@@ -27,6 +27,7 @@ namespace Arrakis.Contract.Json;
         typeof(NamedEnumConverter<ErrorCode>),
         typeof(NamedEnumConverter<BindingState>),
         typeof(NamedEnumConverter<RevocationMode>),
+        typeof(NamedEnumConverter<ArrivalSpacing>),
         typeof(NamedEnumConverter<FilterDirection>),
         typeof(NamedEnumConverter<FilterProtocol>),
         typeof(NamedEnumConverter<VirtqueueFormat>),

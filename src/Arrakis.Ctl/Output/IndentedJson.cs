@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Json;
+using Arrakis.Ctl.Load;
 
 namespace Arrakis.Ctl.Output;
 
@@ -14,6 +15,7 @@ namespace Arrakis.Ctl.Output;
 [JsonSerializable(typeof(CounterRow[]))]
 [JsonSerializable(typeof(RevocationRow))]
 [JsonSerializable(typeof(ErrorRow))]
+[JsonSerializable(typeof(LoadReport))]
 internal sealed partial class CtlJson : JsonSerializerContext;
 
 /// <summary>JSON for people and scripts.</summary>

@@ -72,7 +72,7 @@ public sealed class ArrakisClient : IAsyncDisposable
                 Mac = request.Mac,
                 QueueSize = request.QueueSize,
                 RingFormat = request.RingFormat,
-                Features = GrantValidation.Understood,
+                Features = GrantValidation.Useful,
                 Buffers = request.Buffers,
                 Rate = request.Rate,
                 Filter = request.Filter,

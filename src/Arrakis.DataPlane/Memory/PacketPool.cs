@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
+using Arrakis.Native.Memory;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Memory;
@@ -171,9 +172,37 @@ internal sealed unsafe class PacketPool
         return new Span<byte>(_start + buffer.Index * _stride + offset, length);
     }
 
-    /// <summary>Asks for the first line of a frame before it is read.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void PrefetchFrame(PacketBuffer buffer) => CacheLine.Prefetch(_start + buffer.Index * _stride + BufferLayout.FrameOffset);
+    /// <summary>Takes free buffers, and asks for the first lines of their frames, which will be written. Returns how many there were.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int Rent(Span<PacketBuffer> buffers)
+    {
+        int count = 0;
+        while (count < buffers.Length && TryRent(out buffers[count]))
+        {
+            count++;
+        }
+
+        PrefetchForWrite(buffers[..count]);
+        return count;
+    }
+
+    /// <summary>Asks for the first lines of frames that will be written, or read and then written: all at once instead of one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void PrefetchForWrite(ReadOnlySpan<PacketBuffer> buffers)
+    {
+        nint* lines = stackalloc nint[WritePrefetch.MaxLines];
+        while (!buffers.IsEmpty)
+        {
+            int count = Math.Min(buffers.Length, WritePrefetch.MaxLines);
+            for (int i = 0; i < count; i++)
+            {
+                lines[i] = (nint)(_start + buffers[i].Index * _stride + BufferLayout.FrameOffset);
+            }
+
+            WritePrefetch.Ask(new ReadOnlySpan<nint>(lines, count));
+            buffers = buffers[count..];
+        }
+    }
 
     /// <summary>The device's address of a buffer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -186,7 +215,11 @@ internal sealed unsafe class PacketPool
     /// <summary>num_buffers of that header.</summary>
     public ushort ReadBufferCount(int index) => Volatile.Read(ref *(ushort*)(Header(index) + VirtioNetHeader.BufferCountOffset));
 
-    /// <summary>Makes the twelve bytes before a frame a header that asks the device for nothing; they are not written where they say so already.</summary>
+    /// <summary>
+    /// Makes the bytes before a frame a header that asks the device for nothing; they are not written where they say so
+    /// already. num_buffers means nothing on this way (virtio 1.2 §5.1.6.2) and stays: the device writes it into each received
+    /// frame, and a line that both sides write would go to and fro for nothing when the frame is sent on.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void ClearHeader(int index, int offset)
     {
@@ -196,9 +229,9 @@ internal sealed unsafe class PacketPool
             *(ulong*)header = 0;
         }
 
-        if (*(uint*)(header + 8) != 0)
+        if (*(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) != 0)
         {
-            *(uint*)(header + 8) = 0;
+            *(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) = 0;
         }
     }
 

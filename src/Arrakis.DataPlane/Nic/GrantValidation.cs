@@ -26,6 +26,9 @@ internal static class GrantValidation
         | VirtioFeatures.NetMtu
         | VirtioFeatures.NetStatus;
 
+    /// <summary>Features that the stack above the rings has use for. Frames that span buffers it has not: none is longer than one.</summary>
+    public const VirtioFeatures Useful = Understood & ~VirtioFeatures.NetMergeableReceiveBuffers;
+
     private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 
     private const int CacheLine = 64;

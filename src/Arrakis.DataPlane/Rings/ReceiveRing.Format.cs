@@ -59,10 +59,12 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
             return ReceiveMergeable(batch);
         }
 
-        int count = _queue.TakeUsed(_used.AsSpan(0, Math.Min(batch.Length, MaxBatch)), withLengths: true);
+        int room = Math.Min(batch.Length, MaxBatch);
+        UsedBuffer[] used = _used;
+        int count = _queue.TakeUsed(used.AsSpan(0, room), withLengths: true);
         for (int i = 0; i < count; i++)
         {
-            Take(_used[i], out batch[i]);
+            Take(used[i], out batch[i]);
         }
 
         return count;

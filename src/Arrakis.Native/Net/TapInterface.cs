@@ -3,14 +3,15 @@ using Tmds.Linux;
 
 namespace Arrakis.Native.Net;
 
-/// <summary>A kernel network interface whose wire is a descriptor (Documentation/networking/tuntap.rst): frames without any header before them, non-blocking.</summary>
+/// <summary>A kernel network interface whose wire is a descriptor (Documentation/networking/tuntap.rst), non-blocking: frames with a virtio-net header before each (<see cref="TapWire"/>).</summary>
 public sealed unsafe class TapInterface : IDisposable
 {
     private const int RequestLength = 40; // struct ifreq
     private const int NameLength = 16; // IFNAMSIZ
     private const int TunSetInterface = 0x4004_54CA; // TUNSETIFF
     private const int TunGetInterface = unchecked((int)0x8004_54D2); // TUNGETIFF
-    private const short TapWithoutHeader = 0x1002; // IFF_TAP | IFF_NO_PI
+    private const short VirtioHeader = 0x4000; // IFF_VNET_HDR
+    private const short Tap = 0x1002 | VirtioHeader; // IFF_TAP | IFF_NO_PI: no other header
     private const int GetFlags = 0x8913; // SIOCGIFFLAGS
     private const int SetFlags = 0x8914; // SIOCSIFFLAGS
     private const short Up = 1; // IFF_UP
@@ -49,7 +50,7 @@ public sealed unsafe class TapInterface : IDisposable
         {
             byte* request = stackalloc byte[RequestLength];
             WriteName(request, name);
-            *(short*)(request + NameLength) = TapWithoutHeader;
+            *(short*)(request + NameLength) = Tap;
             LinuxException.ThrowIfNegative(LibC.ioctl(number, TunSetInterface, request), $"ioctl(TUNSETIFF, {name})");
             SetUp(name);
             return new TapInterface(descriptor, name);
@@ -70,6 +71,14 @@ public sealed unsafe class TapInterface : IDisposable
         return LibC.ioctl(wire.Number, TunGetInterface, request) < 0
             ? null
             : Encoding.ASCII.GetString(new ReadOnlySpan<byte>(request, NameLength)).TrimEnd('\0');
+    }
+
+    /// <summary>Whether a virtio-net header goes before each frame on a wire.</summary>
+    internal static bool HasHeaders(Descriptor wire)
+    {
+        byte* request = stackalloc byte[RequestLength];
+        new Span<byte>(request, RequestLength).Clear();
+        return LibC.ioctl(wire.Number, TunGetInterface, request) >= 0 && (*(short*)(request + NameLength) & VirtioHeader) != 0;
     }
 
     /// <inheritdoc/>

@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <x86intrin.h>
 
 enum { max_ranges = 1024 };
 
@@ -129,10 +128,4 @@ void arrakis_sigbus_release(int slot)
     atomic_store(&ranges[slot].start, 1);
     atomic_store(&ranges[slot].length, 0);
     atomic_store(&ranges[slot].start, 0);
-}
-
-// The time stamp counter, as testpmd counts cycles.
-uint64_t arrakis_timestamp_counter(void)
-{
-    return __rdtsc();
 }

@@ -46,9 +46,18 @@ internal sealed class FunctionServer : IDisposable
         {
             Accept();
         }
-        else if (_session is not null && !_session.TryProgress(out string reason))
+        else if (_session is not null)
         {
-            Close(reason);
+            bool goesOn = _session.TryProgress(out string reason);
+            if (_session.TakeNews() is { } news)
+            {
+                _log.Write(LogLevel.Information, Name, news);
+            }
+
+            if (!goesOn)
+            {
+                Close(reason);
+            }
         }
     }
 

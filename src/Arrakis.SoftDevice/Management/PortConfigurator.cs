@@ -80,7 +80,7 @@ internal sealed class PortConfigurator(DeviceCore core, PollingLoop loop) : IDis
     /// <exception cref="ArrakisException">The plan cannot be run, or another test runs.</exception>
     public void StartTest(TestPlan plan)
     {
-        TestRun.Validate(plan);
+        TestPlanRules.Validate(plan);
         if (core.Functions.Any(port => port.Identity?.Address == plan.Source))
         {
             throw new ArrakisException(ErrorCode.AddressTaken, $"A virtual function has the address {plan.Source}.", "Give the tester another source.");

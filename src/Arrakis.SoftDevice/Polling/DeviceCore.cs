@@ -10,6 +10,7 @@ namespace Arrakis.SoftDevice.Polling;
 internal sealed class DeviceCore : IDisposable
 {
     private readonly EventRaiser _raiser = new();
+    private readonly FrameCompletion _completion = new();
     private int _first; // whose turn comes first: a place in Switch.Granted, or after them the uplink
 
     /// <param name="functions">Number of virtual functions.</param>
@@ -17,9 +18,10 @@ internal sealed class DeviceCore : IDisposable
     public DeviceCore(int functions, Clock clock)
     {
         Clock = clock;
-        Functions = [.. Enumerable.Range(0, functions).Select(index => new VfPort(index, _raiser, Attention))];
+        Functions = [.. Enumerable.Range(0, functions).Select(index => new VfPort(index, _completion, _raiser, Attention))];
         Tester = new TesterPort(clock, Attention);
-        Switch = new EthernetSwitch(Functions, Uplink, Tester);
+        Uplink = new UplinkPort(_completion);
+        Switch = new EthernetSwitch(Functions, Uplink, Tester, _completion);
     }
 
     /// <summary>Time of rates and tests.</summary>
@@ -32,7 +34,7 @@ internal sealed class DeviceCore : IDisposable
     public VfPort[] Functions { get; }
 
     /// <summary>The port to the kernel.</summary>
-    public UplinkPort Uplink { get; } = new();
+    public UplinkPort Uplink { get; }
 
     /// <summary>The traffic generator.</summary>
     public TesterPort Tester { get; }

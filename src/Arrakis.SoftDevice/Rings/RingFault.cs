@@ -9,14 +9,17 @@ public enum RingFault
     /// <summary>The size is no power of two from 2 to 32768, or over the device's limit.</summary>
     SizeInvalid,
 
-    /// <summary>The descriptor table is misaligned or not inside the memory table.</summary>
+    /// <summary>The descriptor table, or a packed ring, is misaligned or not inside the memory table.</summary>
     DescriptorTableOutside,
 
-    /// <summary>The available ring is misaligned or not inside the memory table.</summary>
+    /// <summary>The available ring, or the driver's event suppression, is misaligned or not inside the memory table.</summary>
     AvailableRingOutside,
 
-    /// <summary>The used ring is misaligned or not inside the memory table.</summary>
+    /// <summary>The used ring, or the device's event suppression, is misaligned or not inside the memory table.</summary>
     UsedRingOutside,
+
+    /// <summary>The place to go on at is not inside a packed ring.</summary>
+    BaseOutOfRange,
 
     /// <summary>The available index is further ahead than the ring is long.</summary>
     AvailableIndexOutOfRange,
@@ -24,11 +27,17 @@ public enum RingFault
     /// <summary>A descriptor's index is not below the ring's size.</summary>
     DescriptorIndexOutOfRange,
 
-    /// <summary>A chain loops, or is longer than <see cref="SplitDeviceRing.MaxChainLength"/>.</summary>
+    /// <summary>A chain loops, or is longer than <see cref="DeviceRing.MaxChainLength"/>.</summary>
     ChainTooLong,
 
     /// <summary>A descriptor is indirect, which was not negotiated.</summary>
     IndirectNotNegotiated,
+
+    /// <summary>An indirect table is empty, or no whole number of descriptors long, or its descriptor goes on or is inside a packed chain.</summary>
+    IndirectTableInvalid,
+
+    /// <summary>A descriptor in an indirect table is indirect itself.</summary>
+    IndirectNested,
 
     /// <summary>A buffer is not inside the memory table.</summary>
     BufferOutsideMemory,
@@ -55,7 +64,7 @@ public enum RingRead
     /// <summary>A chain has more bytes than the device takes.</summary>
     TooLong,
 
-    /// <summary>The ring is dead; <see cref="SplitDeviceRing.Fault"/> says why.</summary>
+    /// <summary>The ring is dead; <see cref="DeviceRing.Fault"/> says why.</summary>
     Broken,
 }
 
@@ -68,9 +77,9 @@ public enum RingWrite
     /// <summary>The driver has no buffer there.</summary>
     Full,
 
-    /// <summary>The driver's next buffer is too small for the frame; it stays where it is.</summary>
+    /// <summary>The driver's next buffer, or as many as one frame may take, are too small for the frame; they stay where they are.</summary>
     TooSmall,
 
-    /// <summary>The ring is dead; <see cref="SplitDeviceRing.Fault"/> says why.</summary>
+    /// <summary>The ring is dead; <see cref="DeviceRing.Fault"/> says why.</summary>
     Broken,
 }

@@ -4,68 +4,58 @@ using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Rings;
 
-/// <summary>
-/// The device side of a split virtqueue (virtio 1.2 §2.7), used strictly in order. The driver may be hostile: each field
-/// that it can write is read once, into a local, and checked before it is used; what fails kills this ring and
-/// nothing else. One thread at a time.
-/// </summary>
-/// <remarks>
-/// Chains are completed in the order in which they were made available and none is held, so after a crash of the
-/// device the used index says where to go on.
-/// </remarks>
-public sealed unsafe class SplitDeviceRing
+/// <summary>The device side of a split virtqueue (virtio 1.2 §2.7).</summary>
+public sealed unsafe class SplitDeviceRing : DeviceRing
 {
-    /// <summary>
-    /// Descriptors that a chain may have. The specification allows as many as the ring has (§2.7.5.3.1 for tables);
-    /// a frame of 1.5 KiB needs few, and walking 32768 empty ones for each frame would rob the neighbours of the core.
-    /// </summary>
-    public const int MaxChainLength = 256;
-
-    private const int OwnedLength = 2 * 64; // A small frame with its headers: two cache lines.
-
-    private readonly MemoryTable _memory;
     private readonly byte* _descriptors;
     private readonly byte* _available;
     private readonly byte* _used;
-    private readonly int _mask;
-    private readonly int _maxChain;
 
     private ushort _availableIndex; // the driver's index when it was last looked at
     private ushort _next; // the next entry of the available ring to take
     private ushort _usedIndex; // entries written to the used ring
     private ushort _publishedIndex; // of these, shown to the driver
+    private ushort _publishedBefore; // shown before the last time that something was
     private ushort _head; // first descriptor of the chain that was read last
 
-    private SplitDeviceRing(MemoryTable memory, int size, byte* descriptors, byte* available, byte* used, ushort next)
+    private SplitDeviceRing(MemoryTable memory, int size, byte* descriptors, byte* available, byte* used, ushort next, VirtioFeatures features)
+        : base(memory, size, features)
     {
-        _memory = memory;
         _descriptors = descriptors;
         _available = available;
         _used = used;
-        _mask = size - 1;
-        _maxChain = Math.Min(size, MaxChainLength);
         _next = next;
         _availableIndex = next;
 
         // What the driver has been shown already: zero in a new ring, more when a device resumes one.
         _usedIndex = Volatile.Read(ref *(ushort*)(used + SplitFormat.IndexOffset));
-        _publishedIndex = _usedIndex;
+        _publishedIndex = _publishedBefore = _usedIndex;
     }
 
-    /// <summary>Why the ring is dead, if it is.</summary>
-    public RingFault Fault { get; private set; }
+    /// <inheritdoc/>
+    public override ushort NextAvailable => _next;
 
-    /// <summary>Descriptors in the ring.</summary>
-    public int Size => _mask + 1;
-
-    /// <summary>The next entry of the available ring to take: what GET_VRING_BASE answers.</summary>
-    public ushort NextAvailable => _next;
-
-    /// <summary>Whether the driver has made something available that was not taken yet.</summary>
-    public bool HasAvailable
+    /// <inheritdoc/>
+    public override bool HasAvailable
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => _availableIndex != _next || Volatile.Read(ref *(ushort*)(_available + SplitFormat.IndexOffset)) != _next;
+    }
+
+    /// <inheritdoc/>
+    public override bool DriverWantsEvent
+    {
+        get
+        {
+            if (!HasEventIndex)
+            {
+                return (Volatile.Read(ref *(ushort*)_available) & SplitFormat.AvailableNoInterrupt) == 0;
+            }
+
+            // Whether used_event is among the entries that were shown last (§2.7.7.2).
+            ushort wanted = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + Size * SplitFormat.AvailableEntrySize));
+            return (ushort)(_publishedIndex - wanted - 1) < (ushort)(_publishedIndex - _publishedBefore);
+        }
     }
 
     /// <summary>Finds a ring in a front end's memory.</summary>
@@ -75,6 +65,7 @@ public sealed unsafe class SplitDeviceRing
     /// <param name="available">Available ring.</param>
     /// <param name="used">Used ring.</param>
     /// <param name="next">The first entry of the available ring to take.</param>
+    /// <param name="features">What was negotiated.</param>
     /// <param name="ring">The ring, where there is no fault.</param>
     public static RingFault TryAttach(
         MemoryTable memory,
@@ -83,6 +74,7 @@ public sealed unsafe class SplitDeviceRing
         FrontEndAddress available,
         FrontEndAddress used,
         ushort next,
+        VirtioFeatures features,
         out SplitDeviceRing? ring)
     {
         ArgumentNullException.ThrowIfNull(memory);
@@ -112,17 +104,33 @@ public sealed unsafe class SplitDeviceRing
             return RingFault.UsedRingOutside;
         }
 
-        ring = new SplitDeviceRing(memory, size, table, availableRing, usedRing, next);
+        ring = new SplitDeviceRing(memory, size, table, availableRing, usedRing, next, features);
         return RingFault.None;
     }
 
-    /// <summary>Finds a ring that lies in memory as <paramref name="layout"/> says, counted from <paramref name="start"/>.</summary>
+    /// <summary>Finds a ring, without any feature, that lies in memory as <paramref name="layout"/> says, counted from <paramref name="start"/>.</summary>
     /// <param name="memory">The memory; it must outlive the ring.</param>
     /// <param name="layout">Offsets of the parts.</param>
     /// <param name="start">The address that the offsets count from.</param>
     /// <param name="next">The first entry of the available ring to take.</param>
     /// <param name="ring">The ring, where there is no fault.</param>
     public static RingFault TryAttach(MemoryTable memory, VirtqueueLayout layout, FrontEndAddress start, ushort next, out SplitDeviceRing? ring) =>
+        TryAttach(memory, layout, start, next, VirtioFeatures.None, out ring);
+
+    /// <summary>Finds a ring that lies in memory as <paramref name="layout"/> says, counted from <paramref name="start"/>.</summary>
+    /// <param name="memory">The memory; it must outlive the ring.</param>
+    /// <param name="layout">Offsets of the parts.</param>
+    /// <param name="start">The address that the offsets count from.</param>
+    /// <param name="next">The first entry of the available ring to take.</param>
+    /// <param name="features">What was negotiated.</param>
+    /// <param name="ring">The ring, where there is no fault.</param>
+    public static RingFault TryAttach(
+        MemoryTable memory,
+        VirtqueueLayout layout,
+        FrontEndAddress start,
+        ushort next,
+        VirtioFeatures features,
+        out SplitDeviceRing? ring) =>
         TryAttach(
             memory,
             layout.QueueSize,
@@ -130,122 +138,64 @@ public sealed unsafe class SplitDeviceRing
             new FrontEndAddress(start.Value + (ulong)layout.DriverArea),
             new FrontEndAddress(start.Value + (ulong)layout.DeviceArea),
             next,
+            features,
             out ring);
 
-    /// <summary>
-    /// Copies the bytes of the next chain out of the driver's memory. The chain stays the next one until
-    /// <see cref="Complete"/>.
-    /// </summary>
-    /// <param name="skip">Bytes at the start that are passed over: the virtio-net header.</param>
-    /// <param name="frame">Where to.</param>
-    /// <param name="length">Bytes copied.</param>
-    public RingRead TryRead(int skip, Span<byte> frame, out int length)
+    /// <inheritdoc/>
+    public override RingRead TryRead(Span<byte> header, Span<byte> frame, out int length)
     {
         length = 0;
-        if (!TryTakeHead(out ushort index))
+        if (!TryTakeHead(out ushort head))
         {
             return Fault == RingFault.None ? RingRead.Empty : RingRead.Broken;
         }
 
-        _head = index;
-        bool fits = true;
-        for (int walked = 1; ; walked++)
+        if (head <= Mask)
         {
-            if (!TryReadDescriptor(index, DescriptorFlags.Write, 0, out Descriptor descriptor, out byte* buffer))
+            ReadDescriptor(_descriptors, head, out ulong address, out uint bytes, out ushort flags, out _);
+            if ((flags & (DescriptorFlags.Next | DescriptorFlags.Indirect | DescriptorFlags.Write)) == 0
+                && Memory.Translate(new Iova(address), bytes) is var buffer && buffer is not null)
             {
-                return RingRead.Broken;
-            }
-
-            uint bytes = descriptor.Length;
-            if (skip > 0)
-            {
-                uint skipped = Math.Min((uint)skip, bytes);
-                skip -= (int)skipped;
-                buffer += skipped;
-                bytes -= skipped;
-            }
-
-            fits &= bytes <= (uint)(frame.Length - length);
-            if (fits && bytes != 0)
-            {
-                fixed (byte* destination = frame)
-                {
-                    Buffer.MemoryCopy(buffer, destination + length, frame.Length - length, bytes);
-                }
-
-                length += (int)bytes;
-            }
-
-            if ((descriptor.Flags & DescriptorFlags.Next) == 0)
-            {
-                return !fits ? RingRead.TooLong : skip > 0 ? RingRead.TooShort : RingRead.Frame;
-            }
-
-            index = descriptor.Next;
-            if (walked == _maxChain)
-            {
-                Fault = RingFault.ChainTooLong;
-                return RingRead.Broken;
+                _head = head;
+                return CopyOut(buffer, bytes, header, frame, out length);
             }
         }
+
+        // More than one buffer, or a fault: begins anew, and believes nothing of what was read here.
+        RingRead outcome = ReadChain(header, frame, out length, out Taken taken);
+        _head = taken.Id;
+        return outcome;
     }
 
-    /// <summary>Gives the chain that was read last back to the driver, at the next <see cref="Publish"/>.</summary>
-    public void Complete() => AddUsed(_head, 0);
+    /// <inheritdoc/>
+    public override void Complete() => AddUsed(_head, 0);
 
-    /// <summary>Copies a frame into the driver's next chain, shown to the driver at the next <see cref="Publish"/>.</summary>
-    /// <param name="header">What goes before the frame: the virtio-net header.</param>
-    /// <param name="frame">The frame.</param>
-    public RingWrite TryWrite(ReadOnlySpan<byte> header, ReadOnlySpan<byte> frame)
+    /// <inheritdoc/>
+    public override RingWrite TryWrite(ReadOnlySpan<byte> header, ReadOnlySpan<byte> frame)
     {
         if (!TryTakeHead(out ushort head))
         {
             return Fault == RingFault.None ? RingWrite.Full : RingWrite.Broken;
         }
 
-        ushort index = head;
-        int total = header.Length + frame.Length;
-        int written = 0;
-        for (int walked = 1; ; walked++)
+        if (head <= Mask)
         {
-            if (!TryReadDescriptor(index, 0, DescriptorFlags.Write, out Descriptor descriptor, out byte* buffer))
+            ReadDescriptor(_descriptors, head, out ulong address, out uint room, out ushort flags, out _);
+            if ((flags & (DescriptorFlags.Indirect | DescriptorFlags.Write)) == DescriptorFlags.Write
+                && room >= (uint)(header.Length + frame.Length)
+                && Memory.Translate(new Iova(address), room) is var buffer && buffer is not null)
             {
-                return RingWrite.Broken;
-            }
-
-            uint room = descriptor.Length;
-            if (written < header.Length)
-            {
-                written += CopyIn(header, written, ref buffer, ref room);
-            }
-
-            if (written >= header.Length)
-            {
-                written += CopyIn(frame, written - header.Length, ref buffer, ref room);
-            }
-
-            if (written == total)
-            {
-                AddUsed(head, (uint)total);
+                CopyIn(buffer, header, frame);
+                AddUsed(head, (uint)(header.Length + frame.Length));
                 return RingWrite.Done;
             }
-
-            if ((descriptor.Flags & DescriptorFlags.Next) == 0)
-            {
-                return RingWrite.TooSmall;
-            }
-
-            index = descriptor.Next;
-            if (walked == _maxChain)
-            {
-                Fault = RingFault.ChainTooLong;
-                return RingWrite.Broken;
-            }
         }
+
+        return WriteChains(header, frame);
     }
 
-    /// <summary>Shows the driver what was completed. Whether there was anything to show.</summary>
-    public bool Publish()
+    /// <inheritdoc/>
+    public override bool Publish()
     {
         if (_publishedIndex == _usedIndex)
         {
@@ -254,122 +204,161 @@ public sealed unsafe class SplitDeviceRing
 
         // Release: the entries, and the bytes of the frames, before the index that shows them (§2.7.8.2).
         Volatile.Write(ref *(ushort*)(_used + SplitFormat.IndexOffset), _usedIndex);
+        _publishedBefore = _publishedIndex;
         _publishedIndex = _usedIndex;
         return true;
     }
 
-    /// <summary>
-    /// Writes a little into the buffer that the next frame will be written to, to be called when there is time: its first
-    /// lines are in the driver's cache since it read them, and come over before a frame waits for that.
-    /// </summary>
-    public void OwnNext()
+    /// <inheritdoc/>
+    public override void OwnNext()
     {
         if (Fault != RingFault.None || _availableIndex == _next)
         {
             return;
         }
 
-        uint index = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (_next & _mask) * SplitFormat.AvailableEntrySize)) & (uint)_mask;
-        byte* entry = _descriptors + index * SplitFormat.DescriptorSize;
-        ulong address = Volatile.Read(ref *(ulong*)entry);
-        ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitFormat.DescriptorLengthOffset));
-        if ((uint)rest >= OwnedLength && (rest >> 32 & DescriptorFlags.Write) != 0 && _memory.Translate(new Iova(address), (uint)rest) is var buffer && buffer is not null)
+        int head = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (_next & Mask) * SplitFormat.AvailableEntrySize)) & Mask;
+        ReadDescriptor(_descriptors, head, out ulong address, out uint length, out ushort flags, out _);
+        if ((flags & (DescriptorFlags.Indirect | DescriptorFlags.Write)) == DescriptorFlags.Write)
         {
-            buffer[0] = 0;
-            buffer[OwnedLength - 1] = 0;
+            Own(address, length);
         }
     }
 
-    /// <summary>
-    /// Whether the driver wants an event for what was published. Between the two belongs a full barrier
-    /// (<see cref="Interlocked.MemoryBarrier"/>), or a driver that goes to sleep just then is not woken (§2.7.7.2).
-    /// </summary>
-    public bool DriverWantsEvent => (Volatile.Read(ref *(ushort*)_available) & SplitFormat.AvailableNoInterrupt) == 0;
-
-    /// <summary>
-    /// Tells the driver whether to ring the doorbell (§2.7.10). After asking for it, look at <see cref="HasAvailable"/>
-    /// once more before sleeping.
-    /// </summary>
-    public void RequestNotification(bool wanted)
+    /// <inheritdoc/>
+    public override void RequestNotification(bool wanted)
     {
-        Volatile.Write(ref *(ushort*)_used, wanted ? (ushort)0 : SplitFormat.UsedNoNotify);
+        if (HasEventIndex)
+        {
+            // The flags stay zero (§2.7.10.1). A doorbell is due when the next entry is filled; or was, long ago.
+            Volatile.Write(ref *(ushort*)_used, 0);
+            Volatile.Write(
+                ref *(ushort*)(_used + SplitFormat.EntriesOffset + Size * SplitFormat.UsedEntrySize),
+                wanted ? _next : (ushort)(_next - 1));
+        }
+        else
+        {
+            Volatile.Write(ref *(ushort*)_used, wanted ? (ushort)0 : SplitFormat.UsedNoNotify);
+        }
+
         if (wanted)
         {
-            // The flag before the look at the available index.
+            // The request before the look at the available index.
             Interlocked.MemoryBarrier();
         }
+    }
+
+    private protected override bool TryCollect(int chains, int descriptors, ushort forbidden, ushort required, out Taken taken)
+    {
+        taken = default;
+        ushort entry = (ushort)(_next + chains);
+        if (Fault != RingFault.None || (entry == _availableIndex && !LookForMore(entry)))
+        {
+            return false;
+        }
+
+        ushort index = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (entry & Mask) * SplitFormat.AvailableEntrySize));
+        taken = new Taken(index, 1, 0);
+        while (true)
+        {
+            if (index > Mask)
+            {
+                Fault = RingFault.DescriptorIndexOutOfRange;
+                return false;
+            }
+
+            ReadDescriptor(_descriptors, index, out ulong address, out uint length, out ushort flags, out index);
+            if ((flags & DescriptorFlags.Indirect) != 0)
+            {
+                return TryCollectTable(address, length, flags, forbidden, required);
+            }
+
+            if (!TryAddSegment(address, length, flags, forbidden, required))
+            {
+                return false;
+            }
+
+            if ((flags & DescriptorFlags.Next) == 0)
+            {
+                return true;
+            }
+        }
+    }
+
+    private protected override void AddUsed(Taken taken, uint length) => AddUsed(taken.Id, length);
+
+    // A table has a chain of its own, linked like that of the ring (§2.7.5.3).
+    private bool TryCollectTable(ulong address, uint tableLength, ushort tableFlags, ushort forbidden, ushort required)
+    {
+        byte* table = FindTable(address, tableLength, (tableFlags & DescriptorFlags.Next) == 0, out int count);
+        ushort index = 0;
+        while (table is not null)
+        {
+            if (index >= count)
+            {
+                Fault = RingFault.DescriptorIndexOutOfRange;
+                return false;
+            }
+
+            ReadDescriptor(table, index, out address, out uint length, out ushort flags, out index);
+            if ((flags & DescriptorFlags.Indirect) != 0)
+            {
+                Fault = RingFault.IndirectNested;
+                return false;
+            }
+
+            if (!TryAddSegment(address, length, flags, forbidden, required))
+            {
+                return false;
+            }
+
+            if ((flags & DescriptorFlags.Next) == 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryTakeHead(out ushort head)
     {
         head = 0;
-        if (Fault != RingFault.None || (_availableIndex == _next && !LookForMore()))
+        if (Fault != RingFault.None || (_availableIndex == _next && !LookForMore(_next)))
         {
             return false;
         }
 
-        head = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (_next & _mask) * SplitFormat.AvailableEntrySize));
+        head = Volatile.Read(ref *(ushort*)(_available + SplitFormat.EntriesOffset + (_next & Mask) * SplitFormat.AvailableEntrySize));
         return true;
     }
 
-    private bool LookForMore()
+    // Whether there is more than what comes before an entry.
+    private bool LookForMore(ushort entry)
     {
         // Acquire: the index before the entries and descriptors that it shows (§2.7.13).
         ushort index = Volatile.Read(ref *(ushort*)(_available + SplitFormat.IndexOffset));
-        if ((ushort)(index - _next) > Size)
+        if ((ushort)(index - _next) > Size || (ushort)(index - _next) < (ushort)(entry - _next))
         {
             Fault = RingFault.AvailableIndexOutOfRange;
             return false;
         }
 
         _availableIndex = index;
-        return index != _next;
+        return index != entry;
     }
 
+    // Two reads of eight bytes; tables of the ring are 16-byte aligned, a driver whose own are not hurts itself.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryReadDescriptor(ushort index, ushort forbidden, ushort required, out Descriptor descriptor, out byte* buffer)
+    private static void ReadDescriptor(byte* table, int index, out ulong address, out uint length, out ushort flags, out ushort next)
     {
-        if (index > _mask)
-        {
-            descriptor = default;
-            buffer = null;
-            Fault = RingFault.DescriptorIndexOutOfRange;
-            return false;
-        }
-
-        // Two reads of eight bytes; the table is 16-byte aligned.
-        byte* entry = _descriptors + index * SplitFormat.DescriptorSize;
-        ulong address = Volatile.Read(ref *(ulong*)entry);
+        byte* entry = table + index * SplitFormat.DescriptorSize;
+        address = Volatile.Read(ref *(ulong*)entry);
         ulong rest = Volatile.Read(ref *(ulong*)(entry + SplitFormat.DescriptorLengthOffset));
-        descriptor = new Descriptor((uint)rest, (ushort)(rest >> 32), (ushort)(rest >> 48));
-        buffer = _memory.Translate(new Iova(address), descriptor.Length);
-        if (buffer is not null
-            && (descriptor.Flags & (forbidden | DescriptorFlags.Indirect)) == 0
-            && (descriptor.Flags & required) == required)
-        {
-            return true;
-        }
-
-        Fault = (descriptor.Flags & DescriptorFlags.Indirect) != 0 ? RingFault.IndirectNotNegotiated
-            : (descriptor.Flags & forbidden) != 0 ? RingFault.BufferNotReadable
-            : (descriptor.Flags & required) != required ? RingFault.BufferNotWritable
-            : RingFault.BufferOutsideMemory;
-        return false;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int CopyIn(ReadOnlySpan<byte> source, int from, ref byte* buffer, ref uint room)
-    {
-        int bytes = (int)Math.Min((uint)(source.Length - from), room);
-        fixed (byte* start = source)
-        {
-            Buffer.MemoryCopy(start + from, buffer, room, bytes);
-        }
-
-        buffer += bytes;
-        room -= (uint)bytes;
-        return bytes;
+        length = (uint)rest;
+        flags = (ushort)(rest >> 32);
+        next = (ushort)(rest >> 48);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -377,7 +366,7 @@ public sealed unsafe class SplitDeviceRing
     {
         // Plain stores of 4 aligned bytes each; Publish orders them before the index. With frames of one length an entry is
         // the same each round: leaving it as it is spares the driver a cache miss.
-        byte* entry = _used + SplitFormat.EntriesOffset + (_usedIndex & _mask) * SplitFormat.UsedEntrySize;
+        byte* entry = _used + SplitFormat.EntriesOffset + (_usedIndex & Mask) * SplitFormat.UsedEntrySize;
         if (Volatile.Read(ref *(uint*)entry) != head || Volatile.Read(ref *(uint*)(entry + 4)) != length)
         {
             *(uint*)entry = head;
@@ -386,12 +375,5 @@ public sealed unsafe class SplitDeviceRing
 
         _usedIndex++;
         _next++;
-    }
-
-    private readonly struct Descriptor(uint length, ushort flags, ushort next)
-    {
-        public readonly uint Length = length;
-        public readonly ushort Flags = flags;
-        public readonly ushort Next = next;
     }
 }

@@ -9,8 +9,11 @@ internal enum DropReason
     /// <summary>Shorter than an Ethernet header.</summary>
     FrameTooShort,
 
-    /// <summary>Longer than <see cref="EthernetSwitch.MaxFrameLength"/>.</summary>
+    /// <summary>Longer than the port's MTU allows.</summary>
     FrameTooLong,
+
+    /// <summary>A frame whose checksum or segments are left to the device, and whose own headers do not fit what is asked; or which was not negotiated.</summary>
+    OffloadInvalid,
 
     /// <summary>An IPv4 or ARP header that is cut off or makes no sense, so that its sender cannot be told.</summary>
     Malformed,
@@ -69,6 +72,7 @@ internal static class DropReasons
     {
         DropReason.FrameTooShort => "frame-too-short",
         DropReason.FrameTooLong => "frame-too-long",
+        DropReason.OffloadInvalid => "offload-invalid",
         DropReason.Malformed => "malformed",
         DropReason.VlanTagged => "vlan-tagged",
         DropReason.EtherTypeNotGranted => "ether-type-not-granted",

@@ -13,8 +13,14 @@ namespace Arrakis.SoftDevice.Switch;
 /// </summary>
 internal sealed class EthernetSwitch
 {
-    /// <summary>The longest frame: 1500 bytes of IP in an Ethernet header; no segmentation offload is offered.</summary>
-    public const int MaxFrameLength = EthernetView.HeaderLength + 1500;
+    /// <summary>The largest IP packet in a frame.</summary>
+    public const int MaxMtu = 1500;
+
+    /// <summary>The longest frame.</summary>
+    public const int MaxFrameLength = EthernetView.HeaderLength + MaxMtu;
+
+    /// <summary>The longest frame that is still to be cut: the largest IP packet that there is.</summary>
+    public const int MaxLargeFrameLength = EthernetView.HeaderLength + ushort.MaxValue;
 
     /// <summary>The most virtual functions: one bit each in a word.</summary>
     public const int MaxFunctions = 64;
@@ -22,15 +28,17 @@ internal sealed class EthernetSwitch
     private readonly VfPort[] _functions;
     private readonly UplinkPort _uplink;
     private readonly TesterPort _tester;
+    private readonly FrameCompletion _completion;
     private VfPort[] _granted = [];
     private ulong _unflushed; // functions that have frames to publish, a bit each
 
-    public EthernetSwitch(VfPort[] functions, UplinkPort uplink, TesterPort tester)
+    public EthernetSwitch(VfPort[] functions, UplinkPort uplink, TesterPort tester, FrameCompletion completion)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(functions.Length, MaxFunctions);
         _functions = functions;
         _uplink = uplink;
         _tester = tester;
+        _completion = completion;
     }
 
     /// <summary>The functions that have an identity; nothing is switched from or to any other.</summary>
@@ -40,7 +48,7 @@ internal sealed class EthernetSwitch
     public void UpdateGranted() => _granted = [.. _functions.Where(port => port.Identity is not null)];
 
     /// <summary>Takes a frame from a virtual function that has an identity.</summary>
-    public void FromFunction(VfPort source, PortIdentity identity, ReadOnlySpan<byte> frame)
+    public void FromFunction(VfPort source, PortIdentity identity, ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
         source.Statistics.CountIn(frame.Length);
         DropReason reason = FrameHeader.TryRead(frame, out FrameHeader header);
@@ -51,7 +59,7 @@ internal sealed class EthernetSwitch
 
         if (reason == DropReason.None)
         {
-            reason = Forward(source, fromUplink: false, fromTester: false, header, frame);
+            reason = Forward(source, fromUplink: false, fromTester: false, header, frame, offload);
         }
 
         if (reason != DropReason.None)
@@ -61,7 +69,7 @@ internal sealed class EthernetSwitch
     }
 
     /// <summary>Takes a frame from the kernel.</summary>
-    public void FromUplink(ReadOnlySpan<byte> frame)
+    public void FromUplink(ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
         _uplink.Statistics.CountIn(frame.Length);
         DropReason reason = CheckOutside(frame, out FrameHeader header);
@@ -72,7 +80,7 @@ internal sealed class EthernetSwitch
 
         if (reason == DropReason.None)
         {
-            reason = Forward(null, fromUplink: true, fromTester: false, header, frame);
+            reason = Forward(null, fromUplink: true, fromTester: false, header, frame, offload);
         }
 
         if (reason != DropReason.None)
@@ -88,7 +96,7 @@ internal sealed class EthernetSwitch
         DropReason reason = CheckOutside(frame, out FrameHeader header);
         if (reason == DropReason.None)
         {
-            reason = Forward(null, fromUplink: false, fromTester: true, header, frame);
+            reason = Forward(null, fromUplink: false, fromTester: true, header, frame, FrameOffload.None);
         }
 
         if (reason != DropReason.None)
@@ -133,13 +141,13 @@ internal sealed class EthernetSwitch
         return DropReason.None;
     }
 
-    private DropReason Forward(VfPort? source, bool fromUplink, bool fromTester, in FrameHeader header, ReadOnlySpan<byte> frame)
+    private DropReason Forward(VfPort? source, bool fromUplink, bool fromTester, in FrameHeader header, ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
         if (header.Destination.IsMulticast)
         {
-            if (header.Type != EtherType.Arp || header.ArpOperation != ArpOperation.Request || !TrySteer(source, fromTester, header, frame))
+            if (header.Type != EtherType.Arp || header.ArpOperation != ArpOperation.Request || !TrySteer(source, fromTester, header, frame, offload))
             {
-                Flood(source, fromUplink, fromTester, header, frame);
+                Flood(source, fromUplink, fromTester, header, frame, offload);
             }
 
             return DropReason.None;
@@ -154,14 +162,14 @@ internal sealed class EthernetSwitch
                     return DropReason.NoDestination;
                 }
 
-                ToFunction(port, header, frame);
+                ToFunction(port, header, frame, offload);
                 return DropReason.None;
             }
         }
 
         if (!fromTester && header.Destination == TesterPort.Mac)
         {
-            _tester.Deliver(header, frame);
+            ToTester(header, frame, offload);
             return DropReason.None;
         }
 
@@ -170,12 +178,12 @@ internal sealed class EthernetSwitch
             return DropReason.NoDestination;
         }
 
-        _uplink.Deliver(frame);
+        _uplink.Deliver(frame, offload);
         return DropReason.None;
     }
 
     // Who has a granted address is known, so the question goes to its owner alone: the kernel cannot answer in its place.
-    private bool TrySteer(VfPort? source, bool fromTester, in FrameHeader header, ReadOnlySpan<byte> frame)
+    private bool TrySteer(VfPort? source, bool fromTester, in FrameHeader header, ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
         foreach (VfPort port in _granted)
         {
@@ -187,50 +195,66 @@ internal sealed class EthernetSwitch
                     return false;
                 }
 
-                ToFunction(port, header, frame);
+                ToFunction(port, header, frame, offload);
                 return true;
             }
         }
 
         if (!fromTester && _tester.IsAddress(header.Target))
         {
-            _tester.Deliver(header, frame);
+            ToTester(header, frame, offload);
             return true;
         }
 
         return false;
     }
 
-    private void Flood(VfPort? source, bool fromUplink, bool fromTester, in FrameHeader header, ReadOnlySpan<byte> frame)
+    private void Flood(VfPort? source, bool fromUplink, bool fromTester, in FrameHeader header, ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
         foreach (VfPort port in _granted)
         {
             if (port != source)
             {
-                ToFunction(port, header, frame);
+                ToFunction(port, header, frame, offload);
             }
         }
 
         if (!fromUplink)
         {
-            _uplink.Deliver(frame);
+            _uplink.Deliver(frame, offload);
         }
 
         if (!fromTester)
         {
-            _tester.Deliver(header, frame);
+            ToTester(header, frame, offload);
         }
     }
 
-    private void ToFunction(VfPort port, in FrameHeader header, ReadOnlySpan<byte> frame)
+    private void ToFunction(VfPort port, in FrameHeader header, ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
         if (!port.Identity!.Filter.MayReceive(header))
         {
             port.Statistics.CountDrop(DropReason.FilterReceive);
         }
-        else if (port.Deliver(frame))
+        else if (port.Deliver(frame, offload))
         {
             MarkUnflushed(port);
+        }
+    }
+
+    // The tester measures as at a wire: it gets complete frames.
+    private void ToTester(in FrameHeader header, ReadOnlySpan<byte> frame, in FrameOffload offload)
+    {
+        if (offload.IsNone)
+        {
+            _tester.Deliver(header, frame);
+            return;
+        }
+
+        int done = 0;
+        while (_completion.TryNext(frame, offload, ref done, out ReadOnlySpan<byte> complete))
+        {
+            _tester.Deliver(header, complete);
         }
     }
 }

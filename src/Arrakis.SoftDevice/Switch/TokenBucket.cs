@@ -4,7 +4,8 @@ namespace Arrakis.SoftDevice.Switch;
 
 /// <summary>
 /// A token bucket (RFC 2697 §3, one rate and one burst) over the bytes of frames as they are in memory. Exact: the
-/// level is counted in bit-nanoseconds, so that neither elapsed time nor a frame's size is ever rounded.
+/// level is counted in bit-nanoseconds, so that neither elapsed time nor a frame's size is ever rounded. A frame that is
+/// larger than the burst, as one that is still to be cut may be, passes when the bucket is full, and leaves it in debt.
 /// </summary>
 internal struct TokenBucket
 {
@@ -34,7 +35,7 @@ internal struct TokenBucket
     {
         Fill(now);
         long cost = Cost(bytes);
-        if (cost > _level)
+        if (Math.Min(cost, _capacity) > _level)
         {
             return false;
         }
@@ -47,7 +48,7 @@ internal struct TokenBucket
     public long TimeUntil(int bytes, long now)
     {
         Fill(now);
-        long missing = Cost(bytes) - _level;
+        long missing = Math.Min(Cost(bytes), _capacity) - _level;
         return missing <= 0 ? 0 : (missing - 1) / _bitsPerSecond + 1;
     }
 
@@ -57,7 +58,8 @@ internal struct TokenBucket
         if (elapsed > 0)
         {
             _updatedAt = now;
-            _level = elapsed >= _nanosecondsToFill ? _capacity : _level + Math.Min(_capacity - _level, elapsed * _bitsPerSecond);
+            long toFill = _level >= 0 ? _nanosecondsToFill : (_capacity - _level) / _bitsPerSecond + 1;
+            _level = elapsed >= toFill ? _capacity : _level + Math.Min(_capacity - _level, elapsed * _bitsPerSecond);
         }
     }
 

@@ -1,9 +1,11 @@
+using System.Buffers.Binary;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Ports.Vf;
 using Arrakis.SoftDevice.Rings;
+using Arrakis.SoftDevice.Switch;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -25,6 +27,8 @@ internal sealed class VhostSession : IDisposable
     private VhostUserProtocolFeatures _protocolFeatures;
     private ulong _status;
     private bool _isOwned;
+    private string? _news;
+    private int _mtu = EthernetSwitch.MaxMtu;
 
     /// <param name="socket">The front end; owned.</param>
     /// <param name="port">Its port.</param>
@@ -40,6 +44,14 @@ internal sealed class VhostSession : IDisposable
 
     /// <summary>The connection.</summary>
     public Descriptor Descriptor => _connection.Descriptor;
+
+    /// <summary>What is worth a line in the log since the last call; null where nothing is.</summary>
+    public string? TakeNews()
+    {
+        string? news = _news;
+        _news = null;
+        return news;
+    }
 
     /// <summary>Handles at most one message. False where the session must end.</summary>
     /// <param name="reason">Why it must end.</param>
@@ -68,6 +80,7 @@ internal sealed class VhostSession : IDisposable
     public void Dispose()
     {
         StopRings();
+        _loop.Invoke(() => _port.SetMtu(EthernetSwitch.MaxMtu));
         foreach (VringSetup ring in _rings)
         {
             ring.Dispose();
@@ -97,7 +110,12 @@ internal sealed class VhostSession : IDisposable
             case VhostUserRequest.GetProtocolFeatures:
                 return Answer(message, (ulong)VhostFeatures.Protocol);
             case VhostUserRequest.GetQueueCount:
-                return Answer(message, 1);
+                return Answer(message, VfPort.MaxQueuePairs);
+            case VhostUserRequest.GetConfig:
+                GetConfig(message);
+                return true;
+            case VhostUserRequest.NetSetMtu:
+                return SetMtu(message);
             case VhostUserRequest.GetStatus:
                 return Answer(message, _status);
             case VhostUserRequest.GetVringBase:
@@ -161,9 +179,11 @@ internal sealed class VhostSession : IDisposable
     private void SetFeatures(VhostMessage message)
     {
         var features = (VirtioFeatures)message.ReadNumber();
-        message.Require((features & ~VhostFeatures.Device) == 0, $"features {features & ~VhostFeatures.Device} were not offered");
+        string? wrong = VhostFeatures.Refuse(features);
+        message.Require(wrong is null, wrong ?? "");
         message.Require(!IsRunning || features == _features, "features cannot change while a ring runs");
         _features = features;
+        _news = $"the driver has chosen {features}";
     }
 
     private void SetProtocolFeatures(VhostMessage message)
@@ -171,6 +191,38 @@ internal sealed class VhostSession : IDisposable
         var features = (VhostUserProtocolFeatures)message.ReadNumber();
         message.Require((features & ~VhostFeatures.Protocol) == 0, $"protocol features {features & ~VhostFeatures.Protocol} were not offered");
         _protocolFeatures = features;
+    }
+
+    private void GetConfig(VhostMessage message)
+    {
+        (uint offset, uint length) = message.ReadConfigRange();
+        message.RequireDescriptors(0);
+        Span<byte> payload = stackalloc byte[VhostConfigRange.HeaderLength + VhostConfigRange.MaxLength];
+        payload.Clear();
+        PortIdentity? identity = _port.Identity;
+        new VirtioNetConfig(identity?.Mac ?? default, identity is not null, VfPort.MaxQueuePairs, (ushort)_mtu).Write(payload[VhostConfigRange.HeaderLength..]);
+        payload.Slice(VhostConfigRange.HeaderLength + (int)offset, (int)length).CopyTo(payload[VhostConfigRange.HeaderLength..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(payload, offset);
+        BinaryPrimitives.WriteUInt32LittleEndian(payload[sizeof(uint)..], length);
+        _connection.Reply(message.Request, payload[..(VhostConfigRange.HeaderLength + (int)length)]);
+    }
+
+    // An MTU that the device has not is said by the acknowledgement, where the front end wants one.
+    private bool SetMtu(VhostMessage message)
+    {
+        ulong mtu = message.ReadNumber();
+        if (mtu is >= VhostFeatures.MinMtu and <= EthernetSwitch.MaxMtu)
+        {
+            _mtu = (int)mtu;
+            _loop.Invoke(() => _port.SetMtu(_mtu));
+            return false;
+        }
+
+        message.Require(
+            message.NeedsReply && (_protocolFeatures & VhostUserProtocolFeatures.ReplyAck) != 0,
+            $"an MTU of {mtu} is not one of {VhostFeatures.MinMtu} to {EthernetSwitch.MaxMtu}");
+        _connection.Reply(message.Request, 1);
+        return true;
     }
 
     private void SetStatus(VhostMessage message)
@@ -339,12 +391,17 @@ internal sealed class VhostSession : IDisposable
                 continue;
             }
 
-            if ((_features & VirtioFeatures.Version1) == 0)
+            if (_features is null || (_features & VirtioFeatures.Version1) == 0)
             {
                 throw new VhostProtocolException("VIRTIO_F_VERSION_1 was not negotiated; this device has no legacy interface");
             }
 
-            RingFault fault = ring.TryStart(_memory!, out RunningRing? running);
+            if (index > 1 && (_features & VirtioFeatures.NetMultiQueue) == 0)
+            {
+                throw new VhostProtocolException($"VIRTIO_NET_F_MQ was not negotiated; ring {index} is of a second queue pair");
+            }
+
+            RingFault fault = ring.TryStart(_memory!, _features.Value, out RunningRing? running);
             if (fault != RingFault.None)
             {
                 throw new VhostProtocolException($"ring {index} cannot be started: {fault}");
@@ -381,13 +438,14 @@ internal sealed class VhostSession : IDisposable
 
     private void Attach(int index, RunningRing? ring)
     {
-        if (index == VhostFeatures.ReceiveRing)
+        int pair = index / 2;
+        if (index % 2 == 0)
         {
-            _loop.Invoke(() => _port.AttachReceive(ring));
+            _loop.Invoke(() => _port.AttachReceive(pair, ring));
         }
         else
         {
-            _loop.Invoke(() => _port.AttachTransmit(ring));
+            _loop.Invoke(() => _port.AttachTransmit(pair, ring));
         }
     }
 

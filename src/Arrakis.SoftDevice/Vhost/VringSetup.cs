@@ -3,6 +3,7 @@ using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Ports.Vf;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.Wire.VhostUser;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Vhost;
 
@@ -15,7 +16,7 @@ internal sealed class VringSetup : IDisposable
     /// <summary>Where the parts are; null until told.</summary>
     public VringAddress? Address { get; set; }
 
-    /// <summary>The next entry of the available ring to take.</summary>
+    /// <summary>Where to go on: the next entry of the available ring, or in a packed ring the position and, in bit 15, the wrap counter.</summary>
     public ushort Base { get; set; }
 
     /// <summary>Whether SET_VRING_KICK came; GET_VRING_BASE takes it back.</summary>
@@ -67,18 +68,19 @@ internal sealed class VringSetup : IDisposable
     }
 
     /// <summary>Makes the ring to run.</summary>
-    public RingFault TryStart(MemoryTable memory, out RunningRing? running)
+    public RingFault TryStart(MemoryTable memory, VirtioFeatures features, out RunningRing? running)
     {
         VringAddress address = Address!.Value;
-        RingFault fault = SplitDeviceRing.TryAttach(
+        RingFault fault = DeviceRing.TryAttach(
             memory,
             Size,
             new FrontEndAddress(address.Descriptor),
             new FrontEndAddress(address.Available),
             new FrontEndAddress(address.Used),
             Base,
-            out SplitDeviceRing? ring);
-        running = Running = ring is null ? null : new RunningRing(ring, memory, Call, Error, Kick is not null);
+            features,
+            out DeviceRing? ring);
+        running = Running = ring is null ? null : new RunningRing(ring, memory, features, Call, Error, Kick is not null);
         return fault;
     }
 

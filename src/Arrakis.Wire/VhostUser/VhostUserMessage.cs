@@ -193,6 +193,16 @@ public readonly record struct VhostMemoryRegion(ulong GuestAddress, ulong Size, 
     }
 }
 
+/// <summary>The payload of GET_CONFIG, both ways: offset u32, length u32, flags u32, and the bytes.</summary>
+public static class VhostConfigRange
+{
+    /// <summary>Bytes before the configuration space's own.</summary>
+    public const int HeaderLength = 12;
+
+    /// <summary>Bytes of the configuration space (VHOST_USER_MAX_CONFIG_SIZE).</summary>
+    public const int MaxLength = 256;
+}
+
 /// <summary>The u64 payload of SET_VRING_KICK, SET_VRING_CALL and SET_VRING_ERR.</summary>
 public static class VringDescriptorPayload
 {

@@ -62,8 +62,8 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         byte* memory = _region.At(0, _region.Length);
         new Span<byte>(memory, (int)_region.Length).Clear();
         var pool = new PacketPool(_region, Grant.Memory);
-        var receive = new ReceiveRing(_region, pool, Grant.Queues[0], _doorbell);
-        var transmit = new TransmitRing(_region, pool, Grant.Queues[1], _doorbell);
+        var receive = ReceiveRing.Create(_region, pool, Grant.Queues[0], Grant.Features, _doorbell);
+        var transmit = TransmitRing.Create(_region, pool, Grant.Queues[1], Grant.Features, _doorbell);
         receive.Start();
         List<PacketBuffer> held = [];
         var reader = new InputReader(input);

@@ -13,6 +13,11 @@ namespace Arrakis.Fuzz.Targets;
 /// <remarks>The input is a stream of messages, each with a byte before it that says which descriptors travel with it.</remarks>
 internal sealed class VhostTarget : FuzzTarget, IDisposable
 {
+    private const VirtioFeatures Everything = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures
+        | VirtioFeatures.RingPacked | VirtioFeatures.InOrder | VirtioFeatures.RingEventIndex | VirtioFeatures.RingIndirectDescriptors
+        | VirtioFeatures.NetMultiQueue | VirtioFeatures.NetMergeableReceiveBuffers
+        | VirtioFeatures.NetChecksum | VirtioFeatures.NetHostTso4 | VirtioFeatures.NetHostUso | VirtioFeatures.NetGuestChecksum | VirtioFeatures.NetGuestTso4;
+
     private readonly DeviceCore _core = new(1, Clock.Machine);
     private readonly PollingLoop _loop;
     private readonly MemoryFile _memory = MemoryFile.Create("fuzz", 64 * 1024, PagePreference.BaseOnly);
@@ -26,7 +31,7 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
 
     public override string Name => "vhost-user";
 
-    public override IReadOnlyList<byte[]> Corpus { get; } = [Handshake()];
+    public override IReadOnlyList<byte[]> Corpus { get; } = [Handshake(VirtqueueFormat.Split), Handshake(VirtqueueFormat.Packed)];
 
     public void Dispose()
     {
@@ -73,25 +78,27 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
 
     private static bool SendPayload(UnixSocket socket, ReadOnlySpan<byte> payload) => payload.IsEmpty || socket.TrySend(payload) == payload.Length;
 
-    private static byte[] Handshake()
+    private static byte[] Handshake(VirtqueueFormat format)
     {
         const ulong Base = 0x1_0000_0000;
         List<byte> stream = [];
         Add(stream, 0, VhostUserRequest.GetFeatures, []);
-        Add(stream, 0, VhostUserRequest.SetFeatures, BitConverter.GetBytes((ulong)(VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures)));
+        Add(stream, 0, VhostUserRequest.SetFeatures, BitConverter.GetBytes((ulong)(Everything & ~(format == VirtqueueFormat.Split ? VirtioFeatures.RingPacked : 0))));
         Add(stream, 0, VhostUserRequest.GetProtocolFeatures, []);
-        Add(stream, 0, VhostUserRequest.SetProtocolFeatures, BitConverter.GetBytes((ulong)VhostUserProtocolFeatures.ReplyAck));
+        Add(stream, 0, VhostUserRequest.SetProtocolFeatures, BitConverter.GetBytes((ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.NetMtu | VhostUserProtocolFeatures.Config)));
+        Add(stream, 0, VhostUserRequest.NetSetMtu, BitConverter.GetBytes(1280UL));
+        Add(stream, 0, VhostUserRequest.GetConfig, [0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         Add(stream, 0, VhostUserRequest.SetOwner, []);
         byte[] table = new byte[VhostMemoryRegion.TableHeaderLength + VhostMemoryRegion.Length];
         VhostMemoryRegion.WriteTable(table, [new VhostMemoryRegion(Base, 65536, Base, 0)]);
         Add(stream, 1, VhostUserRequest.SetMemoryTable, table);
-        for (uint ring = 0; ring < 2; ring++)
+        for (uint ring = 0; ring < 4; ring++)
         {
-            VirtqueueLayout layout = VirtqueueLayout.At(VirtqueueFormat.Split, ring * 16384, 64);
+            VirtqueueLayout layout = VirtqueueLayout.At(format, ring * 16384, 64);
             byte[] state = new byte[VringState.Length];
             new VringState(ring, 64).Write(state);
             Add(stream, 0, VhostUserRequest.SetVringSize, [.. state]);
-            new VringState(ring, 0).Write(state);
+            new VringState(ring, format == VirtqueueFormat.Packed ? PackedFormat.WrapBit : 0u).Write(state);
             Add(stream, 0, VhostUserRequest.SetVringBase, [.. state]);
             byte[] address = new byte[VringAddress.Length];
             new VringAddress(ring, 0, Base + (ulong)layout.DescriptorArea, Base + (ulong)layout.DeviceArea, Base + (ulong)layout.DriverArea, 0).Write(address);

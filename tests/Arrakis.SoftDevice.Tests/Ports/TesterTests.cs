@@ -77,7 +77,8 @@ public sealed class TesterTests
     {
         using var device = new DeviceUnderTest();
         device.Configure(0);
-        foreach (TestPlan plan in (TestPlan[])[Plan() with { PayloadLength = 15 }, Plan() with { PayloadLength = 1473 }, Plan() with { InFlight = 0 }, Plan() with { TargetPort = 0 }, Plan() with { DurationMilliseconds = 0 }, Plan() with { Source = default }])
+        foreach (TestPlan plan in (TestPlan[])[Plan() with { PayloadLength = 15 }, Plan() with { PayloadLength = 1473 }, Plan() with { InFlight = 0 }, Plan() with { TargetPort = 0 }, Plan() with { DurationMilliseconds = 0 }, Plan() with { Source = default },
+            Plan() with { RequestsPerSecond = 0 }, Plan() with { RequestsPerSecond = -1 }, Plan() with { RequestsPerSecond = 1e-9 }, Plan() with { RequestsPerSecond = 1e12 }, Plan() with { RequestsPerSecond = 100_000_001 }])
         {
             Assert.Equal(ErrorCode.InvalidRequest, Assert.IsType<DeviceErrorReply>(device.Ask(id => new DeviceTestRequest { Id = id, Plan = plan })).Code);
         }

@@ -237,7 +237,7 @@ public sealed class SplitDeviceRingTests
     {
         using var memory = new QueueMemory(65536);
         FrontEndAddress start = new(QueueMemory.FrontEndBase);
-        Assert.Equal(expected, SplitDeviceRing.TryAttach(memory.Table, size, start, start, start, 0, out _));
+        Assert.Equal(expected, SplitDeviceRing.TryAttach(memory.Table, size, start, start, start, 0, VirtioFeatures.None, out _));
     }
 
     [Theory]
@@ -253,8 +253,8 @@ public sealed class SplitDeviceRingTests
         using var memory = new QueueMemory(65536);
         FrontEndAddress good = new(QueueMemory.FrontEndBase);
         FrontEndAddress bad = new(address | 1);
-        Assert.Equal(RingFault.DescriptorTableOutside, SplitDeviceRing.TryAttach(memory.Table, 256, new FrontEndAddress(address), good, good, 0, out _));
-        Assert.Equal(RingFault.AvailableRingOutside, SplitDeviceRing.TryAttach(memory.Table, 256, good, bad, good, 0, out _));
-        Assert.Equal(RingFault.UsedRingOutside, SplitDeviceRing.TryAttach(memory.Table, 256, good, good, bad, 0, out _));
+        Assert.Equal(RingFault.DescriptorTableOutside, SplitDeviceRing.TryAttach(memory.Table, 256, new FrontEndAddress(address), good, good, 0, VirtioFeatures.None, out _));
+        Assert.Equal(RingFault.AvailableRingOutside, SplitDeviceRing.TryAttach(memory.Table, 256, good, bad, good, 0, VirtioFeatures.None, out _));
+        Assert.Equal(RingFault.UsedRingOutside, SplitDeviceRing.TryAttach(memory.Table, 256, good, good, bad, 0, VirtioFeatures.None, out _));
     }
 }

@@ -5,11 +5,12 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.SoftDevice.Tests.Support;
 
 /// <summary>The driver side of a split ring, as plain as can be: each chain gets fresh descriptors and buffers until it is used.</summary>
-internal sealed unsafe class DriverRing
+internal sealed unsafe class DriverRing : IDriverRing
 {
     private readonly QueueMemory _memory;
     private readonly Stack<ushort> _freeDescriptors = new();
     private readonly Dictionary<ushort, List<ushort>> _chains = [];
+    private readonly int[] _lengths;
     private ushort _available;
     private ushort _usedSeen;
 
@@ -19,6 +20,7 @@ internal sealed unsafe class DriverRing
         Layout = VirtqueueLayout.At(VirtqueueFormat.Split, offset, size);
         BufferSize = bufferSize;
         BuffersAt = buffersAt;
+        _lengths = new int[size];
         for (int i = size - 1; i >= 0; i--)
         {
             _freeDescriptors.Push((ushort)i);
@@ -50,11 +52,19 @@ internal sealed unsafe class DriverRing
         return new DriverRing(memory, 0, size, bufferSize, buffers);
     }
 
-    public SplitDeviceRing AttachDevice(ushort next = 0)
+    public SplitDeviceRing AttachDevice(ushort next = 0, VirtioFeatures features = VirtioFeatures.None)
     {
-        Assert.Equal(RingFault.None, SplitDeviceRing.TryAttach(_memory.Table, Layout, new FrontEndAddress(QueueMemory.FrontEndBase), next, out SplitDeviceRing? ring));
+        Assert.Equal(RingFault.None, SplitDeviceRing.TryAttach(_memory.Table, Layout, new FrontEndAddress(QueueMemory.FrontEndBase), next, features, out SplitDeviceRing? ring));
         return ring!;
     }
+
+    public DeviceRing Attach(VirtioFeatures features) => AttachDevice(AvailableIndex, features);
+
+    /// <summary>used_event: wants to be told when this many chains, and one more, are used.</summary>
+    public void WantEventAfter(int used) => *(ushort*)(_memory.Start + Layout.DriverArea + 4 + Size * 2) = (ushort)(_usedSeen + used);
+
+    /// <summary>Whether avail_event says that the entry that was filled last is waited for.</summary>
+    public bool DoorbellIsWanted => *(ushort*)(_memory.Start + Layout.DeviceArea + 4 + Size * 8) == (ushort)(_available - 1);
 
     /// <summary>The start of a ring that has been used before: both sides go on from the same index.</summary>
     public void StartAt(ushort index)
@@ -98,6 +108,7 @@ internal sealed unsafe class DriverRing
             data.Slice(at, length).CopyTo(Buffer(chain[i]));
             at += length;
             bool last = i == pieces - 1;
+            _lengths[chain[i]] = length;
             WriteDescriptor(chain[i], AddressOf(chain[i]), (uint)length, last ? (ushort)0 : DescriptorFlags.Next, last ? (ushort)0 : chain[i + 1]);
         }
 
@@ -122,6 +133,7 @@ internal sealed unsafe class DriverRing
         for (int i = 0; i < pieces; i++)
         {
             bool last = i == pieces - 1;
+            _lengths[chain[i]] = length ?? BufferSize;
             WriteDescriptor(
                 chain[i],
                 AddressOf(chain[i]),
@@ -133,6 +145,10 @@ internal sealed unsafe class DriverRing
         MakeAvailable(chain);
         return true;
     }
+
+    public bool TrySendIndirect(ReadOnlySpan<byte> data, int pieces) => TryAddIndirect(data, pieces, BufferSize, 0);
+
+    public bool TryOfferIndirect(int pieces, int length) => TryAddIndirect([], pieces, length, DescriptorFlags.Write);
 
     /// <summary>Takes the next used chain: its bytes as far as the device says it has written.</summary>
     public bool TryTake(out byte[] data)
@@ -152,7 +168,7 @@ internal sealed unsafe class DriverRing
         using var bytes = new MemoryStream();
         foreach (ushort descriptor in chain)
         {
-            uint length = Math.Min(*(uint*)(_memory.Start + Layout.DescriptorArea + descriptor * 16 + 8), written - (uint)bytes.Length);
+            uint length = Math.Min((uint)_lengths[descriptor], written - (uint)bytes.Length);
             bytes.Write(Buffer(descriptor)[..(int)length]);
             _freeDescriptors.Push(descriptor);
         }
@@ -167,6 +183,40 @@ internal sealed unsafe class DriverRing
         *(ushort*)(_memory.Start + Layout.DriverArea + 4 + (_available & Size - 1) * 2) = head;
         _available++;
         Volatile.Write(ref AvailableIndex, _available);
+    }
+
+    // The head's own buffer holds the table; the entries behind it have buffers of other descriptors.
+    private bool TryAddIndirect(ReadOnlySpan<byte> data, int pieces, int length, ushort flags)
+    {
+        if (_freeDescriptors.Count < pieces + 1)
+        {
+            return false;
+        }
+
+        List<ushort> chain = [.. Enumerable.Range(0, pieces + 1).Select(_ => _freeDescriptors.Pop())];
+        Span<byte> table = Buffer(chain[0]);
+        for (int i = 0; i < pieces; i++)
+        {
+            bool last = i == pieces - 1;
+            int part = flags != 0 ? length : last ? data.Length : data.Length / (pieces - i);
+            data[..Math.Min(part, data.Length)].CopyTo(Buffer(chain[i + 1]));
+            data = data[Math.Min(part, data.Length)..];
+            WriteEntry(table[(i * 16)..], AddressOf(chain[i + 1]), (uint)part, (ushort)(flags | (last ? 0 : DescriptorFlags.Next)), (ushort)(i + 1));
+            _lengths[chain[i + 1]] = part;
+        }
+
+        WriteDescriptor(chain[0], AddressOf(chain[0]), (uint)(pieces * 16), DescriptorFlags.Indirect, 0);
+        _lengths[chain[0]] = 0;
+        MakeAvailable(chain);
+        return true;
+    }
+
+    private static void WriteEntry(Span<byte> entry, ulong address, uint length, ushort flags, ushort next)
+    {
+        BitConverter.TryWriteBytes(entry, address);
+        BitConverter.TryWriteBytes(entry[8..], length);
+        BitConverter.TryWriteBytes(entry[12..], flags);
+        BitConverter.TryWriteBytes(entry[14..], next);
     }
 
     private void MakeAvailable(List<ushort> chain)

@@ -12,6 +12,16 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
 {
     public const VirtioFeatures Features = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures;
 
+    /// <summary>All that the device offers.</summary>
+    public const VirtioFeatures OfferedFeatures = Features
+        | VirtioFeatures.RingPacked | VirtioFeatures.InOrder | VirtioFeatures.RingEventIndex | VirtioFeatures.RingIndirectDescriptors
+        | VirtioFeatures.NetMac | VirtioFeatures.NetStatus | VirtioFeatures.NetMtu | VirtioFeatures.NetMultiQueue | VirtioFeatures.NetMergeableReceiveBuffers
+        | VirtioFeatures.NetChecksum | VirtioFeatures.NetHostTso4 | VirtioFeatures.NetHostTso6 | VirtioFeatures.NetHostUso
+        | VirtioFeatures.NetGuestChecksum | VirtioFeatures.NetGuestTso4 | VirtioFeatures.NetGuestTso6 | VirtioFeatures.NetGuestUso4 | VirtioFeatures.NetGuestUso6;
+
+    public const VhostUserProtocolFeatures OfferedProtocolFeatures = VhostUserProtocolFeatures.MultiQueue | VhostUserProtocolFeatures.ReplyAck
+        | VhostUserProtocolFeatures.NetMtu | VhostUserProtocolFeatures.Config | VhostUserProtocolFeatures.Status;
+
     private const int RingSize = 256;
     private const int BufferSize = 2048;
 
@@ -122,8 +132,8 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
     public void Negotiate()
     {
         Send(VhostUserRequest.SetOwner, []);
-        Assert.Equal((ulong)Features, Ask(VhostUserRequest.GetFeatures));
-        Assert.Equal((ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status), Ask(VhostUserRequest.GetProtocolFeatures));
+        Assert.Equal((ulong)OfferedFeatures, Ask(VhostUserRequest.GetFeatures));
+        Assert.Equal((ulong)OfferedProtocolFeatures, Ask(VhostUserRequest.GetProtocolFeatures));
         Send(VhostUserRequest.SetProtocolFeatures, (ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.Status));
         Send(VhostUserRequest.SetFeatures, (ulong)Features);
     }
@@ -156,7 +166,7 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
         SendState(VhostUserRequest.SetVringBase, index, start);
         Send(VhostUserRequest.SetVringAddress, Addresses(index, ring));
         Send(VhostUserRequest.SetVringCall, index, Call.Descriptor);
-        Send(VhostUserRequest.SetVringKick, index, Kicks[index].Descriptor);
+        Send(VhostUserRequest.SetVringKick, index, Kicks[index % 2].Descriptor);
         SendState(VhostUserRequest.SetVringEnable, index, 1);
     }
 

@@ -19,8 +19,11 @@ internal sealed class SwitchUnderTest : IDisposable
     private readonly UnixSocket _kernel;
     private readonly TapWire _wire;
 
-    public SwitchUnderTest(int functions = 3, bool offersBuffers = true)
+    private readonly VirtioFeatures _features;
+
+    public SwitchUnderTest(int functions = 3, bool offersBuffers = true, VirtioFeatures features = VirtioFeatures.Version1)
     {
+        _features = features;
         Core = new DeviceCore(functions, Clock);
         _drivers = [.. Enumerable.Range(0, functions).Select(_ => new Driver(offersBuffers))];
         for (int function = 0; function < functions; function++)
@@ -48,11 +51,14 @@ internal sealed class SwitchUnderTest : IDisposable
 
     public QueueMemory Memory(int function) => _drivers[function].Memory;
 
-    public void AttachReceive(int function) =>
-        Core.Functions[function].AttachReceive(new RunningRing(Receive(function).AttachDevice(), Memory(function).Table, null, null, HasDoorbell: true));
+    public void AttachReceive(int function, VirtioFeatures? features = null) =>
+        Core.Functions[function].AttachReceive(0, Running(function, Receive(function), features ?? _features));
 
-    public void AttachTransmit(int function) =>
-        Core.Functions[function].AttachTransmit(new RunningRing(Transmit(function).AttachDevice(), Memory(function).Table, null, null, HasDoorbell: true));
+    public void AttachTransmit(int function, VirtioFeatures? features = null) =>
+        Core.Functions[function].AttachTransmit(0, Running(function, Transmit(function), features ?? _features));
+
+    private RunningRing Running(int function, DriverRing ring, VirtioFeatures features) =>
+        new(ring.AttachDevice(ring.UsedIndex, features), Memory(function).Table, features, null, null, hasDoorbell: true);
 
     public void Configure(int function, int? identity = null, RateSpecifier? rate = null, params FilterRule[] filter)
     {
@@ -85,10 +91,12 @@ internal sealed class SwitchUnderTest : IDisposable
     }
 
     /// <summary>The driver makes a frame available.</summary>
-    public void Post(int function, ReadOnlySpan<byte> frame)
+    public void Post(int function, ReadOnlySpan<byte> frame, byte[]? header = null)
     {
         Reclaim(function);
-        Assert.True(Transmit(function).TrySend([.. new byte[VirtioNetHeader.Length], .. frame]));
+        header ??= new byte[VirtioNetHeader.Length];
+        int pieces = (header.Length + frame.Length + BufferSize - 1) / BufferSize;
+        Assert.True(Transmit(function).TrySend([.. header, .. frame], pieces));
     }
 
     public void Reclaim(int function)
@@ -107,7 +115,7 @@ internal sealed class SwitchUnderTest : IDisposable
 
     public void SendFromKernel(ReadOnlySpan<byte> frame)
     {
-        Core.Switch.FromUplink(frame);
+        Core.Switch.FromUplink(frame, FrameOffload.None);
         Core.Switch.Flush();
     }
 
@@ -118,13 +126,23 @@ internal sealed class SwitchUnderTest : IDisposable
     }
 
     /// <summary>What a driver has received since the last look; the buffers go back.</summary>
-    public List<byte[]> Received(int function)
+    public List<byte[]> Received(int function) => [.. ReceivedWithHeaders(function).Select(received => received.Frame)];
+
+    /// <summary>The same with the headers; a frame over several buffers is one.</summary>
+    public List<(byte[] Header, byte[] Frame)> ReceivedWithHeaders(int function)
     {
-        List<byte[]> frames = [];
+        List<(byte[] Header, byte[] Frame)> frames = [];
         while (Receive(function).TryTake(out byte[] data))
         {
-            frames.Add(data[VirtioNetHeader.Length..]);
             Assert.True(Receive(function).TryOffer());
+            for (int more = data[VirtioNetHeader.BufferCountOffset] - 1; more > 0; more--)
+            {
+                Assert.True(Receive(function).TryTake(out byte[] next));
+                Assert.True(Receive(function).TryOffer());
+                data = [.. data, .. next];
+            }
+
+            frames.Add((data[..VirtioNetHeader.Length], data[VirtioNetHeader.Length..]));
         }
 
         return frames;

@@ -18,6 +18,7 @@ public sealed class DropReasonTests
     {
         ["frame-too-short"] = ("vf0", device => device.Send(0, new byte[13])),
         ["frame-too-long"] = ("vf0", device => device.Send(0, ToNeighbour(payload: 1473))),
+        ["offload-invalid"] = ("vf0", AskForUnnegotiated),
         ["malformed"] = ("vf0", device => device.Send(0, ToNeighbour().AsSpan(0, 33))),
         ["vlan-tagged"] = ("vf0", device => device.Send(0, Frames.OfType(Mac(1), Mac(0), 0x8100))),
         ["ether-type-not-granted"] = ("vf0", device => device.Send(0, Frames.OfType(Mac(1), Mac(0), 0x86DD))),
@@ -34,6 +35,12 @@ public sealed class DropReasonTests
         ["uplink-refused"] = ("uplink", CloseUplink),
         ["not-expected"] = ("tester", device => device.Send(0, Frames.Udp(TesterPort.Mac, Mac(0), Address(0), _outside))),
     };
+
+    private static void AskForUnnegotiated(SwitchUnderTest device)
+    {
+        device.Post(0, ToNeighbour(), [VirtioNetHeader.NeedsChecksum, 0, 0, 0, 0, 0, 34, 0, 6, 0, 0, 0]);
+        device.Poll();
+    }
 
     public static TheoryData<string> Reasons() => [.. _provocations.Keys];
 
@@ -92,7 +99,7 @@ public sealed class DropReasonTests
 
     private static void TakeLinkDown(SwitchUnderTest device)
     {
-        device.Core.Functions[1].AttachReceive(null);
+        device.Core.Functions[1].AttachReceive(0, null);
         device.Send(0, ToNeighbour());
     }
 

@@ -51,7 +51,7 @@ public sealed class RingLifeTests : IDisposable
     }
 
     [Theory]
-    [InlineData(VhostUserRequest.SetVringSize, 2u, 256u)]
+    [InlineData(VhostUserRequest.SetVringSize, 16u, 256u)]
     [InlineData(VhostUserRequest.SetVringSize, 0u, 0u)]
     [InlineData(VhostUserRequest.SetVringSize, 0u, 1u)]
     [InlineData(VhostUserRequest.SetVringSize, 0u, 255u)]
@@ -60,8 +60,8 @@ public sealed class RingLifeTests : IDisposable
     [InlineData(VhostUserRequest.SetVringBase, 0u, 65536u)]
     [InlineData(VhostUserRequest.SetVringBase, uint.MaxValue, 0u)]
     [InlineData(VhostUserRequest.SetVringEnable, 0u, 2u)]
-    [InlineData(VhostUserRequest.SetVringEnable, 2u, 1u)]
-    [InlineData(VhostUserRequest.GetVringBase, 2u, 0u)]
+    [InlineData(VhostUserRequest.SetVringEnable, 16u, 1u)]
+    [InlineData(VhostUserRequest.GetVringBase, 16u, 0u)]
     public void A_state_out_of_range_ends_the_session(VhostUserRequest request, uint index, uint value)
     {
         using FrontEnd frontEnd = _device.Connect(0);

@@ -47,7 +47,7 @@ public sealed class SessionLifeTests : IDisposable
             Assert.Equal(1, frontEnd.Socket.TrySend([one]));
         }
 
-        Assert.Equal(1, frontEnd.ReceiveReply(VhostUserRequest.GetQueueCount)[0]);
+        Assert.Equal(8, frontEnd.ReceiveReply(VhostUserRequest.GetQueueCount)[0]);
     }
 
     [Fact]

@@ -23,8 +23,8 @@ public static class HardwareTester
     public static async Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(string managementSocket, CancellationToken cancellation) =>
         (await AskAsync<DeviceCountersReply>(managementSocket, new ReadCountersRequest { Id = 1 }, cancellation)).Ports;
 
-    // A connection for each request: none is answered before an earlier one of its connection.
-    private static async Task<T> AskAsync<T>(string managementSocket, DeviceRequest request, CancellationToken cancellation)
+    /// <summary>Asks the device for something. Each request has a connection of its own: none is answered before an earlier one of its connection.</summary>
+    public static async Task<T> AskAsync<T>(string managementSocket, DeviceRequest request, CancellationToken cancellation)
         where T : DeviceReply
     {
         using var loop = new ReadinessLoop();

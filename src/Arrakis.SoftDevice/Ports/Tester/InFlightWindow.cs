@@ -31,53 +31,69 @@ internal sealed class InFlightWindow
     public bool IsFull => _freeCount == 0;
 
     /// <summary>Takes a slot and returns the request's sequence number.</summary>
-    public ulong Open(long sentAt)
+    /// <param name="due">When the request was due; its latency counts from then.</param>
+    /// <param name="sentAt">When it is sent; what is lost is found by it.</param>
+    public ulong Open(long due, long sentAt)
     {
         int slot = _free[--_freeCount];
         ulong sequence = _count++ << _slotBits | (uint)slot;
-        _requests[slot] = new Request(sequence, sentAt, true);
+        _requests[slot] = new Request(sequence, due, sentAt, true);
         return sequence;
     }
 
-    /// <summary>Whether a request is under way, and when it was sent.</summary>
-    public bool TryFind(ulong sequence, out long sentAt)
+    /// <summary>Whether a request is under way, and when it was due.</summary>
+    public bool TryFind(ulong sequence, out long due)
     {
         int slot = (int)(sequence & (1UL << _slotBits) - 1);
         if (slot < _requests.Length && _requests[slot] is { IsOpen: true } request && request.Sequence == sequence)
         {
-            sentAt = request.SentAt;
+            due = request.Due;
             return true;
         }
 
-        sentAt = 0;
+        due = 0;
         return false;
     }
 
     /// <summary>Frees the slot of a request that is under way.</summary>
-    public void Close(ulong sequence)
+    public void Close(ulong sequence) => Free((int)(sequence & (1UL << _slotBits) - 1));
+
+    /// <summary>Gives up what was sent at or before a time.</summary>
+    /// <param name="time">The time.</param>
+    /// <param name="dueFrom">Only what was due then or later is counted.</param>
+    /// <param name="next">When the first of those that are left was sent; <see cref="long.MaxValue"/> where none is.</param>
+    /// <returns>How many were given up and count.</returns>
+    public int GiveUp(long time, long dueFrom, out long next)
     {
-        int slot = (int)(sequence & (1UL << _slotBits) - 1);
+        int lost = 0;
+        next = long.MaxValue;
+        for (int slot = 0; slot < _requests.Length; slot++)
+        {
+            ref readonly Request request = ref _requests[slot];
+            if (!request.IsOpen)
+            {
+                continue;
+            }
+
+            if (request.SentAt <= time)
+            {
+                lost += request.Due >= dueFrom ? 1 : 0;
+                Free(slot);
+            }
+            else
+            {
+                next = Math.Min(next, request.SentAt);
+            }
+        }
+
+        return lost;
+    }
+
+    private void Free(int slot)
+    {
         _requests[slot] = default;
         _free[_freeCount++] = slot;
     }
 
-    /// <summary>Finds a request that was sent at or before a time.</summary>
-    public bool TryFindSentBy(long time, out ulong sequence, out long sentAt)
-    {
-        foreach (ref readonly Request request in _requests.AsSpan())
-        {
-            if (request.IsOpen && request.SentAt <= time)
-            {
-                sequence = request.Sequence;
-                sentAt = request.SentAt;
-                return true;
-            }
-        }
-
-        sequence = 0;
-        sentAt = 0;
-        return false;
-    }
-
-    private readonly record struct Request(ulong Sequence, long SentAt, bool IsOpen);
+    private readonly record struct Request(ulong Sequence, long Due, long SentAt, bool IsOpen);
 }

@@ -1,26 +1,25 @@
 using System.Buffers.Binary;
-using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.Wire;
-using HdrHistogram;
 
 namespace Arrakis.SoftDevice.Ports.Tester;
 
 /// <summary>
-/// One test in a closed loop: a window of requests, each answered or lost before the next takes its place. What is
-/// sent in the warm-up is answered but not counted.
+/// One test. In a closed loop a window of requests, each answered or lost before the next takes its place; in an open
+/// loop requests at the times of a schedule, which wait for room in the window where there is none, and whose latency
+/// counts from when they were due. What is due in the warm-up is answered but not counted.
 /// </summary>
 internal sealed class TestRun
 {
     private const int ChecksBetweenClockReads = 64;
-    private const long LongestRoundTrip = 60_000_000_000;
     private const long NanosecondsPerMillisecond = 1_000_000;
 
     private readonly TestPlan _plan;
     private readonly TestFrame _frames;
     private readonly InFlightWindow _window;
-    private readonly LongHistogram _roundTrips = new(1, LongestRoundTrip, 3);
+    private readonly ArrivalSchedule? _schedule;
+    private readonly RoundTripRecorder _roundTrips = new();
     private readonly long _measureFrom;
     private readonly long _stopAt;
     private readonly long _lossTimeout;
@@ -31,11 +30,14 @@ internal sealed class TestRun
     private long _received;
     private long _lost;
     private long _corrupt;
+    private long _delayed;
+    private long _unsent;
     private long _lastCountedAt;
+    private long _fullUntil; // when the window was last full
     private bool _isStopping;
 
     /// <summary>Starts a test.</summary>
-    /// <param name="plan">A plan that <see cref="Validate"/> has passed.</param>
+    /// <param name="plan">A plan that <see cref="TestPlanRules"/> has passed.</param>
     /// <param name="source">The tester's MAC.</param>
     /// <param name="now">The clock's time.</param>
     public TestRun(TestPlan plan, MacAddress source, long now)
@@ -43,10 +45,12 @@ internal sealed class TestRun
         _plan = plan;
         _frames = new TestFrame(plan, source);
         _window = new InFlightWindow(plan.InFlight);
+        _schedule = plan.RequestsPerSecond is { } rate ? new ArrivalSchedule(rate, plan.Arrivals, plan.Seed, now) : null;
         _measureFrom = now + plan.WarmupMilliseconds * NanosecondsPerMillisecond;
         _stopAt = _measureFrom + plan.DurationMilliseconds * NanosecondsPerMillisecond;
         _lossTimeout = plan.LossTimeoutMilliseconds * NanosecondsPerMillisecond;
-        _nextLossCheck = now + NanosecondsPerMillisecond;
+        _nextLossCheck = now + _lossTimeout;
+        _fullUntil = now;
         _lastCountedAt = _measureFrom;
     }
 
@@ -55,22 +59,6 @@ internal sealed class TestRun
 
     /// <summary>Whether the test is over.</summary>
     public bool IsDone => _isStopping && _window.Count == 0;
-
-    /// <summary>Refuses a plan that cannot be run.</summary>
-    /// <exception cref="ArrakisException"><see cref="ErrorCode.InvalidRequest"/>, naming the field.</exception>
-    public static void Validate(TestPlan plan)
-    {
-        Require(plan.PayloadLength is >= TestFrame.StampLength and <= 1472, "payloadLength", "16 to 1472 bytes");
-        Require(plan.InFlight is >= 1 and <= 4096, "inFlight", "1 to 4096 requests");
-        Require(plan.WarmupMilliseconds is >= 0 and <= 60_000, "warmupMilliseconds", "0 to 60000");
-        Require(plan.DurationMilliseconds is >= 1 and <= 3_600_000, "durationMilliseconds", "1 to 3600000");
-        Require(plan.LossTimeoutMilliseconds is >= 1 and <= 60_000, "lossTimeoutMilliseconds", "1 to 60000");
-        Require(plan.MaxRequests >= 0, "maxRequests", "zero or more");
-        Require(plan.TargetMac.IsUnicast, "targetMac", "the MAC of one station");
-        Require(plan.Target.IsUnicast, "target", "the address of one host");
-        Require(plan.Source.IsUnicast && plan.Source != plan.Target, "source", "the address of one host, other than the target");
-        Require(plan.TargetPort != 0, "targetPort", "1 to 65535");
-    }
 
     /// <summary>Gives the next request to send, if one is due now.</summary>
     public bool TryNextRequest(Clock clock, out ReadOnlySpan<byte> frame)
@@ -86,23 +74,33 @@ internal sealed class TestRun
         long now = clock.Now;
         if (now >= _nextLossCheck)
         {
-            _nextLossCheck = now + NanosecondsPerMillisecond;
             GiveUpLost(now);
         }
 
-        _isStopping |= now >= _stopAt;
+        if (!_isStopping && now >= _stopAt)
+        {
+            _isStopping = true;
+            CountUnsent();
+        }
+
         if (_isStopping || _window.IsFull || (_plan.MaxRequests != 0 && _received + _window.Count >= _plan.MaxRequests && now >= _measureFrom))
         {
             _isStopping |= _plan.MaxRequests != 0 && _received >= _plan.MaxRequests;
             return false;
         }
 
-        if (now >= _measureFrom)
+        long due = now;
+        if (_schedule is not null && !TryTakeDue(now, out due))
+        {
+            return false;
+        }
+
+        if (due >= _measureFrom)
         {
             _sent++;
         }
 
-        frame = _frames.Request(_window.Open(now), now);
+        frame = _frames.Request(_window.Open(due, now), due);
         return true;
     }
 
@@ -122,14 +120,15 @@ internal sealed class TestRun
         }
 
         ulong sequence = BinaryPrimitives.ReadUInt64LittleEndian(payload);
-        if (!_window.TryFind(sequence, out long sentAt))
+        if (!_window.TryFind(sequence, out long due))
         {
             return false; // answered twice, or after it was given up
         }
 
+        _fullUntil = _window.IsFull ? now : _fullUntil;
         _window.Close(sequence);
-        bool isRight = _frames.IsPayload(payload, sequence, sentAt);
-        if (sentAt < _measureFrom)
+        bool isRight = _frames.IsPayload(payload, sequence, due);
+        if (due < _measureFrom)
         {
             return true;
         }
@@ -138,7 +137,7 @@ internal sealed class TestRun
         if (isRight)
         {
             _received++;
-            _roundTrips.RecordValue(Math.Clamp(now - sentAt, 1, LongestRoundTrip));
+            _roundTrips.Record(now - due);
         }
         else
         {
@@ -149,37 +148,56 @@ internal sealed class TestRun
         return true;
     }
 
-    /// <summary>What was measured.</summary>
+    /// <summary>What was measured. Allocates: not for the polling thread.</summary>
     public TestResult Result() => new()
     {
         Sent = _sent,
         Received = _received,
         Lost = _lost,
         Corrupt = _corrupt,
+        Delayed = _delayed,
+        Unsent = _unsent,
         Seconds = Math.Max(_lastCountedAt - _measureFrom, 1) / 1e9,
-        RoundTrip = new RoundTripPercentiles(Percentile(50), Percentile(99), Percentile(99.9), Percentile(99.99), Percentile(100)),
+        RoundTrip = _roundTrips.Percentiles(),
+        Histogram = _roundTrips.Encode(),
     };
 
-    private void GiveUpLost(long now)
+    private bool TryTakeDue(long now, out long due)
     {
-        while (_window.TryFindSentBy(now - _lossTimeout, out ulong sequence, out long sentAt))
+        due = _schedule!.Next;
+        if (due > now)
         {
-            _window.Close(sequence);
-            if (sentAt >= _measureFrom)
-            {
-                _lost++;
-                _lastCountedAt = Math.Max(_lastCountedAt, Math.Min(now, _stopAt));
-            }
+            return false;
+        }
+
+        _schedule.Advance();
+        if (due >= _measureFrom && due < _fullUntil)
+        {
+            _delayed++;
+        }
+
+        return true;
+    }
+
+    /// <summary>At the end: what is due and was not sent. What was due in the warm-up does not count.</summary>
+    private void CountUnsent()
+    {
+        if (_schedule is not null)
+        {
+            _unsent = _schedule.CountUntil(_stopAt) - _schedule.CountUntil(_measureFrom);
+            _lastCountedAt = Math.Max(_lastCountedAt, _stopAt);
         }
     }
 
-    private long Percentile(double percentile) => _roundTrips.TotalCount == 0 ? 0 : _roundTrips.GetValueAtPercentile(percentile);
-
-    private static void Require(bool condition, string field, string allowed)
+    private void GiveUpLost(long now)
     {
-        if (!condition)
+        _fullUntil = _window.IsFull ? now : _fullUntil;
+        int lost = _window.GiveUp(now - _lossTimeout, _measureFrom, out long next);
+        _nextLossCheck = Math.Max(Math.Min(next, now) + _lossTimeout, now + NanosecondsPerMillisecond);
+        if (lost > 0)
         {
-            throw new ArrakisException(ErrorCode.InvalidRequest, $"The test plan's {field} is out of range.", $"Give {allowed}.");
+            _lost += lost;
+            _lastCountedAt = Math.Max(_lastCountedAt, Math.Min(now, _stopAt));
         }
     }
 }

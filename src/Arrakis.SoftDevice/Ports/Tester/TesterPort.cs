@@ -8,8 +8,8 @@ using Arrakis.Wire.Frames;
 namespace Arrakis.SoftDevice.Ports.Tester;
 
 /// <summary>
-/// A traffic generator at the wire: it runs in the polling loop and sends and checks a closed loop of UDP datagrams, as
-/// a hardware tester would. It has an address only while a test runs. Polling thread only, but for what says otherwise.
+/// A traffic generator at the wire: it runs in the polling loop, sends UDP datagrams and checks their echoes, as a hardware
+/// tester would. It has an address only while a test runs. Polling thread only, but for what says otherwise.
 /// </summary>
 internal sealed class TesterPort
 {
@@ -20,7 +20,7 @@ internal sealed class TesterPort
     private readonly byte[] _arpReply = GC.AllocateArray<byte>(EthernetView.MinFrameLength, pinned: true);
     private bool _arpReplyDue;
     private TestRun? _run;
-    private TestResult? _result;
+    private TestRun? _finished;
 
     /// <param name="clock">Times round trips.</param>
     /// <param name="attention">Raised when a test is over.</param>
@@ -42,19 +42,19 @@ internal sealed class TesterPort
     /// <summary>Starts a test. The result of one that nobody waited for is forgotten.</summary>
     public void Start(TestPlan plan)
     {
-        Volatile.Write(ref _result, null);
+        Volatile.Write(ref _finished, null);
         _run = new TestRun(plan, Mac, _clock.Now);
     }
 
     /// <summary>Ends a test without a result.</summary>
     public void Cancel() => _run = null;
 
-    /// <summary>Takes the result of a test that is over. Any thread.</summary>
+    /// <summary>Takes the result of a test that is over. Any thread: it makes up the result, so that the polling thread need not.</summary>
     public bool TryTakeResult(out TestResult result)
     {
-        TestResult? taken = Interlocked.Exchange(ref _result, null);
-        result = taken!;
-        return taken is not null;
+        TestRun? finished = Interlocked.Exchange(ref _finished, null);
+        result = finished?.Result()!;
+        return finished is not null;
     }
 
     /// <summary>Whether an address is the tester's at present.</summary>
@@ -89,7 +89,7 @@ internal sealed class TesterPort
 
         if (run.IsDone)
         {
-            Volatile.Write(ref _result, run.Result());
+            Volatile.Write(ref _finished, run);
             _run = null;
             _attention.Signal();
         }

@@ -1,5 +1,6 @@
 using Arrakis.Native.Net;
 using Arrakis.SoftDevice.Switch;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Ports.Uplink;
 
@@ -7,11 +8,17 @@ namespace Arrakis.SoftDevice.Ports.Uplink;
 /// The port to the kernel: a TAP interface. A look at it costs a system call, so it is looked at only after the
 /// <see cref="UplinkWatcher"/> has seen a frame there. Polling thread only, but for what says otherwise.
 /// </summary>
-internal sealed class UplinkPort
+/// <remarks>Where the interface has virtio-net headers, checksums and cutting are left to whoever gets a frame in the end.</remarks>
+internal sealed class UplinkPort(FrameCompletion completion)
 {
     private const int BatchLength = 32;
 
-    private readonly byte[] _frame = GC.AllocateArray<byte>(EthernetSwitch.MaxFrameLength + 1, pinned: true);
+    // What the kernel may leave to this device, as a driver would that has negotiated it.
+    private const VirtioFeatures KernelFeatures =
+        VirtioFeatures.NetChecksum | VirtioFeatures.NetHostTso4 | VirtioFeatures.NetHostTso6 | VirtioFeatures.NetHostUso;
+
+    private readonly byte[] _frame = GC.AllocateArray<byte>(VirtioNetHeader.Length + EthernetSwitch.MaxLargeFrameLength + 1, pinned: true);
+    private readonly byte[] _header = GC.AllocateArray<byte>(VirtioNetHeader.Length, pinned: true);
     private TapWire? _wire;
     private UplinkWatcher? _watcher;
 
@@ -47,13 +54,14 @@ internal sealed class UplinkPort
                 return taken != 0;
             }
 
-            if (length > EthernetSwitch.MaxFrameLength)
+            int headerLength = _wire.HeaderLength;
+            if (length < headerLength)
             {
-                Statistics.CountDrop(DropReason.FrameTooLong);
+                Statistics.CountDrop(DropReason.FrameTooShort);
             }
             else
             {
-                network.FromUplink(_frame.AsSpan(0, length));
+                Take(network, _frame.AsSpan(0, headerLength), _frame.AsSpan(headerLength, length - headerLength));
             }
         }
 
@@ -61,13 +69,52 @@ internal sealed class UplinkPort
     }
 
     /// <summary>Gives the kernel a frame.</summary>
-    public void Deliver(ReadOnlySpan<byte> frame)
+    public void Deliver(ReadOnlySpan<byte> frame, in FrameOffload offload)
     {
-        if (_wire is null)
+        if (_wire is not { } wire)
         {
             Statistics.CountDrop(DropReason.LinkDown);
+            return;
         }
-        else if (_wire.TryWrite(frame))
+
+        bool isDatagrams = offload.Segments is SegmentKind.Udp4 or SegmentKind.Udp6;
+        if (offload.IsNone || (wire.HeaderLength != 0 && (!isDatagrams || wire.TakesDatagrams)))
+        {
+            offload.Write(_header);
+            Write(wire, frame);
+            return;
+        }
+
+        FrameOffload.None.Write(_header);
+        int done = 0;
+        while (completion.TryNext(frame, offload, ref done, out ReadOnlySpan<byte> complete))
+        {
+            Write(wire, complete);
+        }
+    }
+
+    private void Take(EthernetSwitch network, ReadOnlySpan<byte> header, Span<byte> frame)
+    {
+        FrameOffload offload = FrameOffload.None;
+        if (header.Length != 0 && !FrameOffload.AsksForNothing(header)
+            && !FrameOffload.TryRead(header, frame, KernelFeatures, EthernetSwitch.MaxFrameLength, out offload)
+            && !FrameCompletion.TryFillChecksum(header, frame))
+        {
+            Statistics.CountDrop(DropReason.OffloadInvalid);
+        }
+        else if (frame.Length > (offload.Segments == SegmentKind.None ? EthernetSwitch.MaxFrameLength : EthernetSwitch.MaxLargeFrameLength))
+        {
+            Statistics.CountDrop(DropReason.FrameTooLong);
+        }
+        else
+        {
+            network.FromUplink(frame, offload);
+        }
+    }
+
+    private void Write(TapWire wire, ReadOnlySpan<byte> frame)
+    {
+        if (wire.TryWrite(_header.AsSpan(0, wire.HeaderLength), frame))
         {
             Statistics.CountOut(frame.Length);
         }

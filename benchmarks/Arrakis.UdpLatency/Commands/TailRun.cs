@@ -1,0 +1,67 @@
+using System.Globalization;
+using Arrakis.UdpLatency.Daemon;
+using Arrakis.UdpLatency.Dpdk;
+using Arrakis.UdpLatency.Echo;
+using Arrakis.UdpLatency.Report;
+
+namespace Arrakis.UdpLatency.Commands;
+
+/// <summary>The rows that need DPDK: the same loads on its echo server and on the native one, on the same device.</summary>
+/// <param name="session">The run.</param>
+/// <param name="pages">Hugepages for DPDK.</param>
+internal sealed class TailRun(Session session, string pages)
+{
+    private const int SaturatingInFlight = 64;
+    private static readonly int[] s_percents = [10, 50, 80];
+
+    /// <summary>Requests a second at which the slower of the two servers is saturated.</summary>
+    public double Saturation { get; private set; }
+
+    /// <summary>Finds <see cref="Saturation"/>.</summary>
+    public async Task CalibrateAsync(CancellationToken cancellation)
+    {
+        List<LatencyRow> rows = [];
+        await using DaemonSession daemon = await ArrakisRun.StartDaemonAsync(session, cancellation);
+        foreach (string api in Servers)
+        {
+            await using IEchoTarget server = await StartAsync(api, daemon, cancellation);
+            await MeasureAsync(session, daemon, server, TestLoad.Closed(SaturatingInFlight), rows, cancellation);
+        }
+
+        Saturation = rows.Min(static row => row.RequestsPerSecond);
+        Progress.Note(string.Create(CultureInfo.InvariantCulture, $"Saturation is that of the slower server: {Saturation:#,0} requests/s."));
+    }
+
+    /// <summary>Measures both servers at every load; the native one's closed loops are measured with the other APIs'.</summary>
+    /// <param name="daemon">The daemon of this pair.</param>
+    /// <param name="pair">Which pair it is: the seed of its arrivals.</param>
+    /// <param name="rows">Takes the rows.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public async Task MeasureAsync(DaemonSession daemon, int pair, List<LatencyRow> rows, CancellationToken cancellation)
+    {
+        foreach (string api in Servers)
+        {
+            await using IEchoTarget server = await StartAsync(api, daemon, cancellation);
+            foreach (TestLoad load in MeasurementPlan.InFlight.Select(TestLoad.Closed).Concat(s_percents.Select(percent => TestLoad.Open(percent, Saturation, pair))))
+            {
+                await MeasureAsync(session, daemon, server, load, rows, cancellation);
+            }
+        }
+    }
+
+    /// <summary>Measures one load and shows it.</summary>
+    public static Task MeasureAsync(Session session, DaemonSession daemon, IEchoTarget server, TestLoad load, List<LatencyRow> rows, CancellationToken cancellation) =>
+        Progress.StepAsync($"arrakis, {server.Api}, {load}", async () =>
+        {
+            LatencyRow row = await TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load, cancellation);
+            rows.Add(row);
+            long lost = row.Tail!.Lost;
+            return string.Create(CultureInfo.InvariantCulture, $"p50 {row.P50} µs, {row.RequestsPerSecond:#,0} requests/s{(lost == 0 ? "" : $", {lost} lost")}");
+        });
+
+    private static string[] Servers => [Apis.Native, Apis.Dpdk];
+
+    private async Task<IEchoTarget> StartAsync(string api, DaemonSession daemon, CancellationToken cancellation) => api == Apis.Dpdk
+        ? await TestpmdEcho.StartAsync(session.Plan, daemon, pages, cancellation)
+        : await BindingEcho.StartAsync(session.Plan, daemon, api, cancellation);
+}
