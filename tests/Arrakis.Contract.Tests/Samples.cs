@@ -48,7 +48,7 @@ internal static class Samples
     public static IReadOnlyList<ControlRequest> Requests { get; } =
     [
         new HelloRequest { Id = 1, Version = 1 },
-        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
+        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, RingFormat = VirtqueueFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
         new BindNicRequest { Id = 3 },
         new ReleaseRequest { Id = 4, BindingId = 17, Generation = 3 },
         new ListBindingsRequest { Id = 5 },

@@ -47,9 +47,9 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
         {
             frontEnd.HangUp();
             frontEnd.Dispose();
-            throw e is VhostUserException
-                ? Devices.DeviceErrors.Unavailable(binding.Device.Options.Name, $"does not set up virtual function {binding.Function}: {e.Message}", e)
-                : e;
+            throw e is not VhostUserException fault ? e
+                : isFirst && fault.Missing.HasFlag(VirtioFeatures.RingPacked) ? Devices.DeviceErrors.WithoutPackedRings(binding.Device.Options.Name, fault)
+                : Devices.DeviceErrors.Unavailable(binding.Device.Options.Name, $"does not set up virtual function {binding.Function}: {e.Message}", e);
         }
     }
 

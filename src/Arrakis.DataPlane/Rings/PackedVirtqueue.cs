@@ -263,7 +263,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
                     break;
                 }
 
-                _batchLength = (uint)word;
+                _batchLength = UsedBuffer.LengthFromDevice((uint)word);
                 uint last = (ushort)(word >> IdShift);
                 left = last == id ? 1 : CountBatch(last, next);
             }

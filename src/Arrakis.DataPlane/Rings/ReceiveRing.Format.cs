@@ -24,6 +24,7 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
     private readonly int _capacity; // Bytes of a buffer that the device may write.
     private readonly ushort _offloads; // Which bits of flags (low byte) and segment type (high byte) may be set.
     private readonly bool _mergeable;
+    private readonly bool _inOrder;
     private TQueue _queue;
     private int _waiting; // Taken from the queue, and part of a frame whose other buffers had not come yet.
 
@@ -33,6 +34,7 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
         _queue = TQueue.Attach(region, queue, features, doorbell);
         _direction = queue.Direction;
         _mergeable = (features & VirtioFeatures.NetMergeableReceiveBuffers) != 0;
+        _inOrder = (features & VirtioFeatures.InOrder) != 0;
         _offloads = ReceiveOffload.Mask(features);
         _capacity = pool.BufferSize - BufferLayout.HeaderOffset;
         _refillLot = Math.Clamp(Size / 4, 1, MaxRefillLot);
@@ -122,10 +124,10 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Take(UsedBuffer used, out ReceivedFrame frame)
     {
-        uint length = used.Length == UsedBuffer.WholeBuffer ? (uint)_capacity : used.Length;
+        uint length = used.Length;
         if (length - VirtioNetHeader.Length > (uint)_capacity - VirtioNetHeader.Length)
         {
-            ThrowLength(used.Length);
+            length = WholeLength(length);
         }
 
         int index = Buffers[used.Id];
@@ -181,10 +183,10 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
     // The buffers of a frame after its first have no header.
     private void TakeFollowing(UsedBuffer used, out ReceivedFrame frame)
     {
-        uint length = used.Length == UsedBuffer.WholeBuffer ? (uint)_capacity : used.Length;
+        uint length = used.Length;
         if (length > (uint)_capacity)
         {
-            ThrowLength(used.Length);
+            length = WholeLength(length);
         }
 
         frame = default;
@@ -194,9 +196,13 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
         frame.IsFollowing = true;
     }
 
-    [DoesNotReturn]
-    private void ThrowLength(uint length) =>
-        throw new RingCorruptException(_direction, $"used length {length} of a buffer of {_capacity} bytes with a header of {VirtioNetHeader.Length}");
+    // A length that does not fit is the engine's word for a buffer filled wholly, or the device's rubbish: out of order,
+    // always that.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private uint WholeLength(uint length) =>
+        _inOrder && length == UsedBuffer.WholeBuffer
+            ? (uint)_capacity
+            : throw new RingCorruptException(_direction, $"used length {length} of a buffer of {_capacity} bytes with a header of {VirtioNetHeader.Length}");
 
     [DoesNotReturn]
     private void ThrowBuffers(int buffers) =>

@@ -281,7 +281,7 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
             if (left == 0)
             {
                 ulong entry = ReadEntry(next);
-                _batchLength = (uint)(entry >> 32);
+                _batchLength = UsedBuffer.LengthFromDevice((uint)(entry >> 32));
                 left = (uint)entry == id ? 1 : CountBatch((uint)entry, head, _seenUsed - next);
             }
 

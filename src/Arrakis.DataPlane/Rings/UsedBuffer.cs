@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Arrakis.DataPlane.Rings;
@@ -10,4 +11,8 @@ internal readonly record struct UsedBuffer(uint Id, uint Length)
 {
     /// <summary>In order, a device may name the last of several buffers alone; the others it has filled wholly (§2.7.9).</summary>
     public const uint WholeBuffer = uint.MaxValue;
+
+    /// <summary>A length that the device wrote, which never means a whole buffer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint LengthFromDevice(uint length) => Math.Min(length, WholeBuffer - 1);
 }

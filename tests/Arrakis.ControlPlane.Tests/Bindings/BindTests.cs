@@ -4,6 +4,7 @@ using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.Wire.VhostUser;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Tests.Bindings;
 
@@ -48,6 +49,53 @@ public sealed class BindTests
         device.ConnectFault = new ArrakisException(ErrorCode.DeviceUnavailable, "Down.", "Wait.");
         _ = await Assert.ThrowsAsync<ArrakisException>(() => plane.OfferAsync());
         await AssertNothingIsLeftAsync(plane);
+    }
+
+    [Fact]
+    public async Task Packed_rings_of_a_device_that_has_none_are_refused_with_what_to_do()
+    {
+        await using var device = new FakeDevice();
+        await using var store = new MemoryStore();
+        await using Plane plane = await Plane.StartAsync(device, store);
+
+        ArrakisException fault = await Assert.ThrowsAsync<ArrakisException>(() => plane.OfferAsync(Packed()));
+
+        Assert.Equal(ErrorCode.InvalidRequest, fault.Code);
+        Assert.Contains("does not offer packed rings", fault.Cause, StringComparison.Ordinal);
+        Assert.Contains("split rings", fault.Remedy, StringComparison.Ordinal);
+        await AssertNothingIsLeftAsync(plane);
+        _ = await plane.BindAsync();
+    }
+
+    [Fact]
+    public async Task Packed_rings_of_a_device_that_has_them_are_granted_and_start_where_a_new_ring_does()
+    {
+        await using var device = new FakeDevice();
+        device.Features |= VirtioFeatures.RingPacked | VirtioFeatures.InOrder;
+        await using var store = new MemoryStore();
+        await using Plane plane = await Plane.StartAsync(device, store);
+
+        Binding binding = await plane.BindAsync(Packed());
+
+        Assert.Equal(VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder, binding.Record.Grant.Features);
+        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(VirtqueueFormat.Packed, queue.Ring.Format));
+        Assert.Equal(PackedFormat.WrapBit, device.BackEnds[0].Bases[0]);
+        Assert.Equal(PackedFormat.WrapBit, device.BackEnds[0].Bases[1]);
+    }
+
+    [Fact]
+    public async Task A_device_that_offers_packed_rings_gives_split_ones_to_who_asks_for_them()
+    {
+        await using var device = new FakeDevice();
+        device.Features |= VirtioFeatures.RingPacked | VirtioFeatures.RingEventIndex;
+        await using var store = new MemoryStore();
+        await using Plane plane = await Plane.StartAsync(device, store);
+
+        Binding binding = await plane.BindAsync(Packed() with { RingFormat = VirtqueueFormat.Split });
+
+        Assert.Equal(VirtioFeatures.Version1, binding.Record.Grant.Features);
+        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(VirtqueueFormat.Split, queue.Ring.Format));
+        Assert.Equal(0u, device.BackEnds[0].Bases[0]);
     }
 
     [Theory]
@@ -187,4 +235,7 @@ public sealed class BindTests
         Assert.Empty(plane.Device.Ports);
         await Task.WhenAll(plane.Device.BackEnds.Select(static backEnd => backEnd.Ended)).WaitAsync(s_patience);
     }
+
+    private static BindNicRequest Packed() =>
+        new() { Id = 1, Buffers = 16, QueueSize = 64, RingFormat = VirtqueueFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder };
 }

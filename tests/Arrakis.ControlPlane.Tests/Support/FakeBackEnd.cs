@@ -26,14 +26,16 @@ internal sealed class FakeBackEnd : IAsyncDisposable
 {
     private readonly UnixSocket _socket;
     private readonly BackEndFault _fault;
+    private readonly VirtioFeatures _features;
     private readonly ReadinessLoop _loop = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _serving;
 
-    internal FakeBackEnd(UnixSocket socket, BackEndFault fault)
+    internal FakeBackEnd(UnixSocket socket, BackEndFault fault, VirtioFeatures features)
     {
         _socket = socket;
         _fault = fault;
+        _features = features;
         _serving = Task.Run(ServeAsync);
     }
 
@@ -91,7 +93,7 @@ internal sealed class FakeBackEnd : IAsyncDisposable
         bool faulty = header.Request == _fault.At;
         ulong? number = header.Request switch
         {
-            VhostUserRequest.GetFeatures => (ulong)(VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures),
+            VhostUserRequest.GetFeatures => (ulong)_features,
             VhostUserRequest.GetProtocolFeatures => (ulong)VhostUserProtocolFeatures.ReplyAck,
             _ when header.NeedsReply => faulty && _fault.Kind == BackEndFaultKind.Refuse ? 1UL : 0UL,
             _ => null,

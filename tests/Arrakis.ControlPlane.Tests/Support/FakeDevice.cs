@@ -5,6 +5,7 @@ using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
 using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Tests.Support;
 
@@ -48,6 +49,9 @@ internal sealed class FakeDevice : INicDevice
     /// <summary>Makes the next back ends misbehave.</summary>
     internal BackEndFault Fault { get; set; }
 
+    /// <summary>What the next back ends offer.</summary>
+    internal VirtioFeatures Features { get; set; } = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures;
+
     /// <summary>The back ends, in the order of their connections.</summary>
     internal IReadOnlyList<FakeBackEnd> BackEnds
     {
@@ -74,7 +78,7 @@ internal sealed class FakeDevice : INicDevice
         (UnixSocket front, UnixSocket back) = UnixSocket.Pair(UnixSocketKind.Stream);
         lock (_backEnds)
         {
-            _backEnds.Add(new FakeBackEnd(back, Fault));
+            _backEnds.Add(new FakeBackEnd(back, Fault, Features));
         }
 
         return front;

@@ -1,10 +1,12 @@
 using Arrakis.Contract;
+using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Tests.Device;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Native.Sockets;
 using Arrakis.Wire;
+using Arrakis.Wire.Frames;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Nic;
@@ -12,6 +14,8 @@ namespace Arrakis.DataPlane.Tests.Nic;
 /// <summary>Grants that a faulty or hostile daemon could make: each is refused with a reason, and nothing is left open.</summary>
 public sealed class GrantValidationTests
 {
+    private const int MaxMtu = TestDevice.BufferSize - BufferLayout.FrameOffset - EthernetView.HeaderLength;
+
     private static readonly Dictionary<string, Func<Grant, Grant>> s_grants = new()
     {
         ["no memory"] = static g => g with { Memory = null! },
@@ -22,9 +26,27 @@ public sealed class GrantValidationTests
         ["two receive queues"] = static g => g with { Queues = [g.Queues[0], g.Queues[1] with { Direction = QueueDirection.Receive }] },
         ["an unknown ring format"] = static g => WithQueue(g, q => q with { Ring = q.Ring with { Format = (VirtqueueFormat)99 } }),
         ["a legacy device"] = static g => g with { Features = VirtioFeatures.None },
-        ["mergeable receive buffers"] = static g => g with { Features = g.Features | VirtioFeatures.NetMergeableReceiveBuffers },
-        ["packed rings"] = static g => g with { Features = g.Features | VirtioFeatures.RingPacked },
-        ["event indices"] = static g => g with { Features = g.Features | VirtioFeatures.RingEventIndex },
+        ["split rings with the feature of packed ones"] = static g => g with { Features = g.Features | VirtioFeatures.RingPacked },
+        ["a packed ring without the feature"] = static g => WithRing(g, r => r with { Format = VirtqueueFormat.Packed }),
+        ["a packed ring without room for the driver's note"] = static g => g with
+        {
+            Features = g.Features | VirtioFeatures.RingPacked,
+            Queues =
+            [
+                g.Queues[0] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 2) with { DriverArea = g.Memory.Length - 4 } },
+                g.Queues[1] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 1024, 2) },
+            ],
+        },
+        ["a packed ring of which the driver's note lies in the next"] = static g => g with
+        {
+            Features = g.Features | VirtioFeatures.RingPacked,
+            Queues =
+            [
+                g.Queues[0] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 2) with { DriverArea = 1024 - PackedFormat.DriverNoteOffset } },
+                g.Queues[1] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 1024, 2) },
+            ],
+        },
+        ["hash reports"] = static g => g with { Features = g.Features | VirtioFeatures.NetHashReport },
         ["an unknown feature"] = static g => g with { Features = g.Features | (VirtioFeatures)(1UL << 63) },
         ["a group as hardware address"] = static g => g with { Mac = MacAddress.Broadcast },
         ["no hardware address"] = static g => g with { Mac = default },
@@ -38,7 +60,7 @@ public sealed class GrantValidationTests
         ["no MTU"] = static g => g with { Mtu = 0 },
         ["a negative MTU"] = static g => g with { Mtu = int.MinValue },
         ["an MTU under IPv4's least"] = static g => g with { Mtu = 67 },
-        ["an MTU over the buffers"] = static g => g with { Mtu = 2048 - 14 - 12 + 1 },
+        ["an MTU over the buffers"] = static g => g with { Mtu = MaxMtu + 1 },
         ["a huge MTU"] = static g => g with { Mtu = int.MaxValue },
         ["memory of no length"] = static g => g with { Memory = g.Memory with { Length = 0 } },
         ["memory of negative length"] = static g => g with { Memory = g.Memory with { Length = -4096 } },
@@ -140,7 +162,7 @@ public sealed class GrantValidationTests
     [Fact]
     public async Task The_smallest_and_the_largest_MTU_that_fit_are_taken()
     {
-        foreach (int mtu in (int[])[68, 2048 - 14 - 12])
+        foreach (int mtu in (int[])[68, MaxMtu])
         {
             using var device = new TestDevice(mtu: mtu);
             await using NicBinding nic = device.Bind();

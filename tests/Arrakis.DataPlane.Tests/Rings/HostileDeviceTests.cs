@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Tests.Device;
 using Arrakis.DataPlane.Tests.Nic;
 
@@ -114,8 +115,8 @@ public sealed class HostileDeviceTests
                 device.AddUsed(Queue, 0, 11);
                 return "used length 11";
             case "length over the buffer's":
-                device.AddUsed(Queue, 0, TestDevice.BufferSize + 1);
-                return $"used length {TestDevice.BufferSize + 1}";
+                device.AddUsed(Queue, 0, TestDevice.BufferSize - BufferLayout.HeaderOffset + 1);
+                return $"used length {TestDevice.BufferSize - BufferLayout.HeaderOffset + 1}";
             case "length huge":
                 device.AddUsed(Queue, 0, uint.MaxValue);
                 return $"used length {uint.MaxValue}";

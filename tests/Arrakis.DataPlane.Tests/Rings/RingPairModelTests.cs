@@ -55,7 +55,8 @@ public sealed class RingPairModelTests
                     break;
                 case Step.Receive:
                     int count = rings.Receive.Receive(batch.AsSpan(0, argument % queueSize + 1));
-                    Assert.Equal(Math.Min(delivered.Count, argument % queueSize + 1), count);
+                    // The ring looks at the device's index again only when it has handed out all that it saw there.
+                    Assert.InRange(count, Math.Min(delivered.Count, 1), Math.Min(delivered.Count, argument % queueSize + 1));
                     for (int i = 0; i < count; i++)
                     {
                         byte[] expected = delivered.Dequeue();

@@ -6,14 +6,17 @@ namespace Arrakis.Wire.Tests.Virtio;
 public sealed class VirtqueueLayoutTests
 {
     private static readonly Gen<int> QueueSize = Gen.Int[1, 15].Select(exponent => 1 << exponent);
+    private static readonly Gen<VirtqueueFormat> Format = Gen.OneOf(Gen.Const(VirtqueueFormat.Split), Gen.Const(VirtqueueFormat.Packed));
 
     [Fact]
     public void A_layout_keeps_its_parts_apart_in_order_and_aligned() =>
-        Gen.Select(Gen.Long[0, 1L << 40], QueueSize).Sample(
-            (offset, size) =>
+        Gen.Select(Format, Gen.Long[0, 1L << 40], QueueSize).Sample(
+            (format, offset, size) =>
             {
-                VirtqueueLayout ring = VirtqueueLayout.At(VirtqueueFormat.Split, offset, size);
-                return ring.DescriptorArea >= offset
+                VirtqueueLayout ring = VirtqueueLayout.At(format, offset, size);
+                return ring.Format == format
+                    && ring.QueueSize == size
+                    && ring.DescriptorArea >= offset
                     && ring.DescriptorArea - offset < VirtqueueLayout.PartAlignment
                     && ring.DriverArea >= ring.DescriptorArea + ring.DescriptorAreaLength
                     && ring.DeviceArea >= ring.DriverArea + ring.DriverAreaLength
@@ -33,6 +36,27 @@ public sealed class VirtqueueLayoutTests
         Assert.Equal(6 + 8 * 256, ring.DeviceAreaLength);
     }
 
+    [Fact]
+    public void Parts_of_a_packed_ring_have_the_sizes_of_the_specification()
+    {
+        VirtqueueLayout ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 256);
+        Assert.Equal(16 * 256, ring.DescriptorAreaLength);
+        Assert.Equal(4, ring.DriverAreaLength);
+        Assert.Equal(4, ring.DeviceAreaLength);
+    }
+
+    [Fact]
+    public void A_drivers_note_lies_between_the_areas_of_a_packed_ring()
+    {
+        VirtqueueLayout ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 2);
+        Assert.InRange(PackedFormat.DriverNoteOffset, PackedFormat.EventSize, VirtqueueLayout.PartAlignment - sizeof(ushort));
+        Assert.True(ring.DriverArea + PackedFormat.DriverNoteOffset + sizeof(ushort) <= ring.DeviceArea);
+    }
+
+    [Fact]
+    public void An_unknown_format_does_not_fit() =>
+        Assert.False((VirtqueueLayout.At(VirtqueueFormat.Split, 0, 4) with { Format = (VirtqueueFormat)2 }).FitsIn(long.MaxValue));
+
     [Theory]
     [InlineData(int.MinValue)]
     [InlineData(-2)]
@@ -46,6 +70,7 @@ public sealed class VirtqueueLayoutTests
     {
         Assert.False(VirtqueueLayout.IsValidQueueSize(size));
         Assert.Throws<ArgumentOutOfRangeException>(() => VirtqueueLayout.At(VirtqueueFormat.Split, 0, size));
+        Assert.Throws<ArgumentOutOfRangeException>(() => VirtqueueLayout.At(VirtqueueFormat.Packed, 0, size));
         Assert.False(new VirtqueueLayout(VirtqueueFormat.Split, size, 0, 0, 0).FitsIn(long.MaxValue));
     }
 
@@ -60,14 +85,15 @@ public sealed class VirtqueueLayoutTests
     [Fact]
     public void Whatever_fits_lies_inside() =>
         Gen.Select(
+            Format,
             Gen.OneOf(QueueSize, Gen.Int),
             Hostile(),
             Hostile(),
             Hostile(),
             Gen.Long[0, 1 << 22]).Sample(
-            (size, table, available, used, length) =>
+            (format, size, table, available, used, length) =>
             {
-                var ring = new VirtqueueLayout(VirtqueueFormat.Split, size, table, available, used);
+                var ring = new VirtqueueLayout(format, size, table, available, used);
                 if (!ring.FitsIn(length))
                 {
                     return true;
@@ -89,6 +115,11 @@ public sealed class VirtqueueLayoutTests
         Assert.False((ring with { DescriptorArea = 8 }).FitsIn(4096));
         Assert.False((ring with { DriverArea = 65 }).FitsIn(4096));
         Assert.False((ring with { DeviceArea = 258 }).FitsIn(4096));
+        VirtqueueLayout packed = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 4);
+        Assert.True(packed.FitsIn(4096));
+        Assert.False((packed with { DescriptorArea = 8 }).FitsIn(4096));
+        Assert.False((packed with { DriverArea = 66 }).FitsIn(4096));
+        Assert.False((packed with { DeviceArea = 258 }).FitsIn(4096));
     }
 
     private static Gen<long> Hostile() => Gen.OneOf(Gen.Long, Gen.Long[0, 1 << 22].Select(offset => offset & ~15L), Gen.OneOf(Gen.Const(0L), Gen.Const(-1L), Gen.Const(long.MaxValue), Gen.Const(long.MinValue), Gen.Const(long.MaxValue & ~15L)));

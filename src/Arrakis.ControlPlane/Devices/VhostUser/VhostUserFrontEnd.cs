@@ -8,7 +8,11 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.ControlPlane.Devices.VhostUser;
 
 /// <summary>The back end broke the protocol, hung up, or did not answer in time.</summary>
-internal sealed class VhostUserException(string message, Exception? inner = null) : Exception(message, inner);
+internal sealed class VhostUserException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Features that the back end does not offer and the session cannot do without.</summary>
+    internal VirtioFeatures Missing { get; init; }
+}
 
 /// <summary>One ring as it is handed to a back end.</summary>
 /// <param name="Layout">Where it lies in the memory.</param>
@@ -63,7 +67,7 @@ internal sealed class VhostUserFrontEnd : IDisposable
         VirtioFeatures missing = (VirtioFeatures.Version1 | (wanted & Indispensable) | required) & ~offered;
         if (missing != VirtioFeatures.None)
         {
-            throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without {missing}.");
+            throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without {missing}.") { Missing = missing };
         }
 
         await SendAsync(VhostUserRequest.SetOwner, default, cancellation).ConfigureAwait(false);
