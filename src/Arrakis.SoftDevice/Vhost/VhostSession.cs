@@ -17,6 +17,10 @@ namespace Arrakis.SoftDevice.Vhost;
 /// </summary>
 internal sealed class VhostSession : IDisposable
 {
+    // Of a packed ring, the available position is in the lower half and the used one in the upper (vhost-user, "Vring
+    // descriptor indices for packed virtqueues").
+    private const int UsedBaseShift = 16;
+
     private readonly VhostConnection _connection;
     private readonly VfPort _port;
     private readonly PollingLoop _loop;
@@ -274,8 +278,13 @@ internal sealed class VhostSession : IDisposable
     {
         VringState state = message.ReadState();
         VringSetup ring = StoppedRing(message, state.Index);
-        message.Require(state.Value <= ushort.MaxValue, $"a base of {state.Value} is not 16 bits long");
-        ring.Base = (ushort)state.Value;
+        ushort next = (ushort)state.Value;
+        uint used = state.Value >> UsedBaseShift;
+
+        // A front end may leave the used position out. Another than the available one would be of buffers that this device
+        // still had when it stopped, and it keeps none.
+        message.Require(used == 0 || (IsPacked && used == next), $"a base of {state.Value:x} is not where the ring was left");
+        ring.Base = next;
     }
 
     private void SetAddress(VhostMessage message)
@@ -337,7 +346,7 @@ internal sealed class VhostSession : IDisposable
         ring.ClearKick();
         StartRings();
         Span<byte> payload = stackalloc byte[VringState.Length];
-        new VringState(state.Index, ring.Base).Write(payload);
+        new VringState(state.Index, IsPacked ? ring.Base | (uint)ring.Base << UsedBaseShift : ring.Base).Write(payload);
         _connection.Reply(message.Request, payload);
     }
 
@@ -373,6 +382,8 @@ internal sealed class VhostSession : IDisposable
 
         return ring;
     }
+
+    private bool IsPacked => (_features & VirtioFeatures.RingPacked) != 0;
 
     private bool IsRunning => _rings.Any(ring => ring.Running is not null);
 
