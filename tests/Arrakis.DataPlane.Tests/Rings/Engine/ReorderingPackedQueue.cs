@@ -26,8 +26,8 @@ internal sealed unsafe class ReorderingPackedQueue(byte* memory, ulong iova, Que
         {
             byte* descriptor = At(Place(_nextAvailable));
             flags = *(ushort*)(descriptor + PackedFormat.DescriptorFlagsOffset);
-            Assert.Equal(Wrap(_nextAvailable), (flags & DescriptorFlags.Available) != 0);
-            Assert.Equal(!Wrap(_nextAvailable), (flags & DescriptorFlags.Used) != 0);
+            wrap = Wrap(_nextAvailable);
+            Assert.True(((flags & DescriptorFlags.Available) != 0) == wrap && ((flags & DescriptorFlags.Used) == 0) == wrap, "a part of a chain is not available");
             ushort id = *(ushort*)(descriptor + PackedFormat.DescriptorIdOffset);
             long start = Offset(*(ulong*)descriptor);
             uint length = *(uint*)(descriptor + PackedFormat.DescriptorLengthOffset);

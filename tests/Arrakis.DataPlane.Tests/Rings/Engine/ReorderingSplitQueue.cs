@@ -31,7 +31,9 @@ internal sealed unsafe class ReorderingSplitQueue(byte* memory, ulong iova, Queu
             return true;
         }
 
-        chain = Walk(head, At(Layout.DescriptorArea), Mask + 1, head);
+        chain = (flags & DescriptorFlags.Next) == 0
+            ? new DeviceChain(head, 1, Part(Offset(*(ulong*)descriptor), *(uint*)(descriptor + SplitFormat.DescriptorLengthOffset), flags), [], -1)
+            : Walk(head, At(Layout.DescriptorArea), Mask + 1, head);
         return true;
     }
 
@@ -70,7 +72,7 @@ internal sealed unsafe class ReorderingSplitQueue(byte* memory, ulong iova, Queu
         List<DevicePart> parts = [];
         while (true)
         {
-            Assert.InRange(at, 0, count - 1);
+            Assert.True((uint)at < (uint)count, "a chain leaves its table");
             Assert.True(parts.Count < count, "a chain goes in a circle");
             byte* descriptor = table + at * SplitFormat.DescriptorSize;
             ushort flags = *(ushort*)(descriptor + SplitFormat.DescriptorFlagsOffset);

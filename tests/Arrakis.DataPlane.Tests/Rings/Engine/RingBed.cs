@@ -93,8 +93,8 @@ internal sealed unsafe class RingBed : IDisposable
     public int BufferOf(DevicePart part)
     {
         long from = part.Start - BufferOffset;
-        Assert.InRange(from, 0, Memory.BufferLength - 1);
-        Assert.Equal(from / BufferSize, (from + Math.Max(part.Length, 1) - 1) / BufferSize);
+        Assert.True((ulong)from < (ulong)Memory.BufferLength, "a buffer is outside of the pool");
+        Assert.True(from / BufferSize == (from + Math.Max(part.Length, 1) - 1) / BufferSize, "a part is not in one buffer");
         return (int)(from / BufferSize);
     }
 
