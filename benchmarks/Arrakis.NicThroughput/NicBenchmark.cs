@@ -45,7 +45,17 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
         foreach (Mode mode in plan.Modes)
         {
             await using NicBinding nic = await client.BindNicAsync(
-                new NicRequest { Device = Device, Address = Ipv4Prefix.Parse("10.97.64.2/24"), RingFormat = ring, QueueSize = 256, Buffers = 1024 },
+                new NicRequest
+                {
+                    Device = Device,
+                    Address = Ipv4Prefix.Parse("10.97.64.2/24"),
+                    RingFormat = ring,
+                    QueueSize = 256,
+                    Buffers = 1024,
+
+                    // So that there are flags to be read.
+                    Offloads = VirtioFeatures.NetGuestChecksum,
+                },
                 cancellation);
             await backend.StartAsync(mode);
             Measurement measured = await Task.Run(() => new ArrakisFrontEnd(nic, plan.FrontEndCore).Run(mode, plan.Warmup, plan.Duration), cancellation);

@@ -5,6 +5,7 @@ using Arrakis.SystemTests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Dpdk;
 using Arrakis.TestBed.Machine;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Interop.Tests;
 
@@ -21,9 +22,11 @@ public sealed class BackEndTransferTests
     private const int ApplicationCore = 1;
 
     [Theory]
-    [InlineData(BackEndKind.NetVhost)]
-    [InlineData(BackEndKind.OvsDpdk)]
-    public async Task An_application_is_pinged_and_transfers_both_ways(BackEndKind kind)
+    [InlineData(BackEndKind.NetVhost, VirtqueueFormat.Split, 1024)]
+    [InlineData(BackEndKind.NetVhost, VirtqueueFormat.Packed, 256)]
+    [InlineData(BackEndKind.OvsDpdk, VirtqueueFormat.Split, 1024)]
+    [InlineData(BackEndKind.OvsDpdk, VirtqueueFormat.Packed, 1024)]
+    public async Task An_application_is_pinged_and_transfers_both_ways(BackEndKind kind, VirtqueueFormat rings, long megabytes)
     {
         await using HugePageFolder pages = await HugePageFolder.MountAsync();
         await using var teardown = new Teardown();
@@ -45,6 +48,7 @@ public sealed class BackEndTransferTests
             Device = Device,
             Address = $"{Address}/24",
             Mac = Mac,
+            Rings = rings,
             Core = ApplicationCore,
             Port = Port,
             Peer = KernelAddress,
@@ -53,33 +57,33 @@ public sealed class BackEndTransferTests
         await backEnd.StartForwardingAsync();
 
         await FrontEndBed.PingAsync(behind, Address);
-        await TransferToApplicationAsync(application, behind);
-        await TransferFromApplicationAsync(application, behind);
+        await TransferToApplicationAsync(application, behind, megabytes << 20);
+        await TransferFromApplicationAsync(application, behind, megabytes << 20);
     }
 
-    private static async Task TransferToApplicationAsync(AppProcess application, NetworkNamespace behind)
+    private static async Task TransferToApplicationAsync(AppProcess application, NetworkNamespace behind, long length)
     {
-        await application.TellAsync(JsonSerializer.Serialize(new TransferCommand(false, KernelPort, 1, 11, Transfers.Length)));
+        await application.TellAsync(JsonSerializer.Serialize(new TransferCommand(false, KernelPort, 1, 11, length)));
         _ = await application.ExpectAsync<ListeningReport>();
-        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(true, Address, Port, 1, 11, Transfers.Length), behind.Path);
-        await AgreeAsync(sender: kernel, receiver: application);
+        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(true, Address, Port, 1, 11, length), behind.Path);
+        await AgreeAsync(sender: kernel, receiver: application, length);
         await application.TellAsync("enough");
     }
 
-    private static async Task TransferFromApplicationAsync(AppProcess application, NetworkNamespace behind)
+    private static async Task TransferFromApplicationAsync(AppProcess application, NetworkNamespace behind, long length)
     {
-        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(false, KernelAddress, KernelPort, 2, 12, Transfers.Length), behind.Path);
+        await using AppProcess kernel = AppProcess.Start(new KernelTransferOrder(false, KernelAddress, KernelPort, 2, 12, length), behind.Path);
         _ = await kernel.ExpectAsync<ListeningReport>();
-        await application.TellAsync(JsonSerializer.Serialize(new TransferCommand(true, KernelPort, 2, 12, Transfers.Length)));
-        await AgreeAsync(sender: application, receiver: kernel);
+        await application.TellAsync(JsonSerializer.Serialize(new TransferCommand(true, KernelPort, 2, 12, length)));
+        await AgreeAsync(sender: application, receiver: kernel, length);
     }
 
-    private static async Task AgreeAsync(AppProcess sender, AppProcess receiver)
+    private static async Task AgreeAsync(AppProcess sender, AppProcess receiver, long length)
     {
         long start = TimeProvider.System.GetTimestamp();
         StreamReport received = await receiver.ExpectAsync<StreamReport>(Transfers.Patience);
         StreamReport sent = await sender.ExpectAsync<StreamReport>(Transfers.Patience);
-        Assert.Equal(Transfers.Length, received.Length);
+        Assert.Equal(length, received.Length);
         Assert.Equal(sent.Sha256, received.Sha256);
         TestContext.Current.TestOutputHelper?.WriteLine($"{sent.Length} bytes in {TimeProvider.System.GetElapsedTime(start).TotalSeconds:F1} s; chunks sent again: {sent.Repeated}");
     }

@@ -72,7 +72,7 @@ public sealed class ArrakisClient : IAsyncDisposable
                 Mac = request.Mac,
                 QueueSize = request.QueueSize,
                 RingFormat = request.RingFormat,
-                Features = GrantValidation.Useful,
+                Features = GrantValidation.Useful | (request.Offloads & GrantValidation.Understood),
                 Buffers = request.Buffers,
                 Rate = request.Rate,
                 Filter = request.Filter,

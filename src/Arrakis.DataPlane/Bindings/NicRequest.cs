@@ -22,6 +22,13 @@ public sealed record NicRequest
     /// <summary>Whether the rings are split or packed. The device has to offer packed ones.</summary>
     public VirtqueueFormat RingFormat { get; init; } = VirtqueueFormat.Split;
 
+    /// <summary>
+    /// Work to be left to the device, where it offers that and the rings can say it: <see cref="VirtioFeatures.NetChecksum"/>,
+    /// <see cref="VirtioFeatures.NetGuestChecksum"/>, <see cref="VirtioFeatures.NetHostUso"/>,
+    /// <see cref="VirtioFeatures.NetMergeableReceiveBuffers"/>. <see cref="Grant.Features"/> tells what came of it.
+    /// </summary>
+    public VirtioFeatures Offloads { get; init; } = VirtioFeatures.None;
+
     /// <summary>Packet buffers, receiving and sending together.</summary>
     public int Buffers { get; init; } = 2048;
 

@@ -26,8 +26,12 @@ internal static class GrantValidation
         | VirtioFeatures.NetMtu
         | VirtioFeatures.NetStatus;
 
-    /// <summary>Features that the stack above the rings has use for. Frames that span buffers it has not: none is longer than one.</summary>
-    public const VirtioFeatures Useful = Understood & ~VirtioFeatures.NetMergeableReceiveBuffers;
+    /// <summary>
+    /// Features that are asked for by themselves. Not what moves work to the device: a software one does it on a core, for
+    /// each frame; and no frame of the stack is longer than a buffer.
+    /// </summary>
+    public const VirtioFeatures Useful = Understood & ~(
+        VirtioFeatures.NetMergeableReceiveBuffers | VirtioFeatures.NetChecksum | VirtioFeatures.NetGuestChecksum | VirtioFeatures.NetHostUso);
 
     private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 

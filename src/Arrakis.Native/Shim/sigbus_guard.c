@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <x86intrin.h>
 
 enum { max_ranges = 1024 };
 

@@ -42,7 +42,7 @@ internal sealed class OvsDpdk : IBackEnd
     /// <summary>Starts it with its polling thread on a core.</summary>
     public static async Task<OvsDpdk> StartAsync(HugePageFolder pages, int core, NetworkNamespace inside)
     {
-        Installed.Require(Switch, "openvswitch-switch-dpdk");
+        Prerequisite.Require(Switch, "openvswitch-switch-dpdk");
         var ovs = new OvsDpdk(pages);
         try
         {

@@ -31,8 +31,8 @@ internal sealed class QemuGuest : IAsyncDisposable
     /// <param name="properties">More properties of virtio-net-pci.</param>
     public static async Task<QemuGuest> BootAsync(string folder, string socket, string mac, string properties)
     {
-        Installed.Require(Program, "qemu-system-x86");
-        Installed.Require(GuestImage.Busybox, "busybox-static");
+        Prerequisite.Require(Program, "qemu-system-x86");
+        Prerequisite.Require(GuestImage.Busybox, "busybox-static");
         string image = await GuestImage.BuildAsync(folder);
         string log = Path.Combine(folder, "kernel.log");
         string[] arguments =

@@ -1,3 +1,5 @@
+using Arrakis.Wire.Virtio;
+
 namespace Arrakis.SystemApp.Conversation;
 
 /// <summary>Order of <see cref="Roles.RingTransfer"/>.</summary>
@@ -14,6 +16,9 @@ public sealed record RingTransferOrder
 
     /// <summary>The hardware address to ask for.</summary>
     public required string Mac { get; init; }
+
+    /// <summary>The rings to ask for.</summary>
+    public required VirtqueueFormat Rings { get; init; }
 
     /// <summary>The core of the polling thread.</summary>
     public required int Core { get; init; }

@@ -22,6 +22,7 @@ internal static class RingTransfer
             Device = order.Device,
             Address = Ipv4Prefix.Parse(order.Address),
             Mac = MacAddress.Parse(order.Mac),
+            RingFormat = order.Rings,
             QueueSize = QueueSize,
             Buffers = 4 * QueueSize,
         });

@@ -22,7 +22,6 @@ public sealed partial class Testpmd : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
     private readonly Task _reading;
-
     private readonly string _prefix;
 
     private Testpmd(Process process, string prefix)
@@ -46,7 +45,7 @@ public sealed partial class Testpmd : IAsyncDisposable
     /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
     public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
     {
-        Installed.Require("dpdk-testpmd", "dpdk-dev");
+        Prerequisite.Require("dpdk-testpmd", "dpdk-dev");
         string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
         ProcessStartInfo start = new(
             "setsid",
