@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench-udp bench-nic bench-gc pack publish install format clean
+.PHONY: help setup build test demo bench-udp bench-nic bench-gc bench-micro pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,11 @@ bench-gc: ## Writes what collections do to the tail to artifacts/bench-gc.json; 
 	@scripts/setup build demo
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/bench-gc
+
+bench-micro: ## Writes nanoseconds and allocated bytes of each part to artifacts/bench-micro; QUICK=1 is a short form.
+	@scripts/setup build
+	dotnet build benchmarks/Arrakis.Benchmarks -c $(CONFIGURATION) -v q
+	@scripts/bench-micro
 
 pack: ## Writes the NuGet packages to artifacts/packages.
 	@scripts/setup build

@@ -8,31 +8,45 @@ using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Fuzz.Targets;
 
-/// <summary>The driver's side of both rings against a hostile device: what the device writes, and the calls between, come from the input.</summary>
+/// <summary>
+/// The driver's side of both rings against a hostile device: format and features, what the device writes, and the calls
+/// between, come from the input.
+/// </summary>
 internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
 {
     private const int Size = 8;
     private const int Buffers = 32;
     private const int BufferSize = 256;
     private const int BufferOffset = 4096;
+    private const int Capacity = BufferSize - BufferLayout.HeaderOffset;
+    private const int MaxHeld = 12;
 
-    private static readonly VirtqueueLayout _receiveLayout = VirtqueueLayout.At(VirtqueueFormat.Split, 0, Size);
-    private static readonly VirtqueueLayout _transmitLayout = VirtqueueLayout.At(VirtqueueFormat.Split, _receiveLayout.End, Size);
+    private static readonly VirtioFeatures[] _choices =
+    [
+        VirtioFeatures.RingPacked,
+        VirtioFeatures.InOrder,
+        VirtioFeatures.RingEventIndex,
+        VirtioFeatures.RingIndirectDescriptors,
+        VirtioFeatures.NetMergeableReceiveBuffers,
+        VirtioFeatures.NetChecksum,
+        VirtioFeatures.NetGuestChecksum,
+        VirtioFeatures.NetHostUso,
+    ];
 
-    private readonly MemoryFile _file = MemoryFile.Create("fuzz", Grant.Memory.Length, PagePreference.BaseOnly);
+    private readonly MemoryFile _file = MemoryFile.Create("fuzz", Memory.Length, PagePreference.BaseOnly);
     private readonly EventFd _doorbell = new();
     private readonly DmaRegion _region;
 
-    public DriverRingTarget() => _region = DmaRegion.Map(Grant.Memory, _file.Descriptor);
+    public DriverRingTarget() => _region = DmaRegion.Map(Memory, _file.Descriptor);
 
     public override string Name => "driver-ring";
 
     public override IReadOnlyList<byte[]> Corpus { get; } =
     [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        Script(60),
-        Script(120),
-        Script(14),
+        .. from features in (byte[])[0, 1, 2, 3, 4, 5, 0x1A, 0x1B, 0xE0, 0xE1, 0xFE, 0xFF]
+           from length in (int[])[14, 60, 160]
+           select Script(features, length),
     ];
 
     /// <summary>A small grant.</summary>
@@ -44,11 +58,17 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         VirtualFunction = 0,
         Mac = new MacAddress(0x5254_0000_0001),
         Address = Ipv4Prefix.Parse("10.7.0.2/24"),
-        Mtu = 200,
+        Mtu = 150,
         Features = VirtioFeatures.Version1,
-        Memory = new(BufferOffset + Buffers * BufferSize, 4096, 0x1_0000_0000, BufferOffset, Buffers * BufferSize, BufferSize),
-        Queues = [new(QueueDirection.Receive, _receiveLayout, 3), new(QueueDirection.Transmit, _transmitLayout, 4)],
+        Memory = Memory,
+        Queues =
+        [
+            new(QueueDirection.Receive, VirtqueueLayout.At(VirtqueueFormat.Split, 0, Size), 3),
+            new(QueueDirection.Transmit, VirtqueueLayout.At(VirtqueueFormat.Split, 1024, Size), 4),
+        ],
     };
+
+    private static MemoryGrant Memory => new(BufferOffset + Buffers * BufferSize, 4096, 0x1_0000_0000, BufferOffset, Buffers * BufferSize, BufferSize);
 
     public void Dispose()
     {
@@ -59,113 +79,231 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
 
     public override void Run(ReadOnlySpan<byte> input)
     {
-        byte* memory = _region.At(0, _region.Length);
-        new Span<byte>(memory, (int)_region.Length).Clear();
-        var pool = new PacketPool(_region, Grant.Memory);
-        var receive = ReceiveRing.Create(_region, pool, Grant.Queues[0], Grant.Features, _doorbell);
-        var transmit = TransmitRing.Create(_region, pool, Grant.Queues[1], Grant.Features, _doorbell);
-        receive.Start();
-        List<PacketBuffer> held = [];
         var reader = new InputReader(input);
+        VirtioFeatures features = Features(reader.Byte());
+        var session = new Session(this, features);
         try
         {
             for (int step = 0; step < 200 && !reader.IsEmpty; step++)
             {
-                Step(ref reader, memory, pool, receive, transmit, held);
-                Promise(held.Distinct().Count() == held.Count, "no buffer has two owners");
-                Promise(pool.FreeCount + held.Count + Size + (Size - transmit.FreeCount) == pool.Count, "no buffer is lost or made");
+                session.Step(ref reader);
+                session.CheckCounts();
             }
         }
         catch (RingCorruptException e)
         {
             Promise(e.Reason.Length > 0, "a corrupt ring is described");
         }
+
+        session.CheckOwners();
     }
 
-    private static void Step(ref InputReader reader, byte* memory, PacketPool pool, ReceiveRing receive, TransmitRing transmit, List<PacketBuffer> held)
+    private static VirtioFeatures Features(byte bits)
     {
-        switch (reader.Byte() % 10)
+        VirtioFeatures features = VirtioFeatures.Version1;
+        for (int i = 0; i < _choices.Length; i++)
         {
-            case 0:
-                Receive(reader.Byte(), pool, receive, held);
-                break;
-            case 1:
-                if (pool.TryRent(out PacketBuffer rented))
-                {
-                    if (!transmit.TryPost(rented, reader.Byte() % 64, reader.Byte() % 128))
-                    {
-                        pool.Return(rented);
-                    }
-                }
-
-                break;
-            case 2:
-                transmit.Flush();
-                break;
-            case 3:
-                _ = transmit.Reclaim();
-                break;
-            case 4 when held.Count > 0:
-                pool.Return(held[^1]);
-                held.RemoveAt(held.Count - 1);
-                break;
-            case 5:
-                _ = receive.TryArmEvents();
-                receive.DisarmEvents();
-                break;
-            case 6:
-                Complete(memory, _receiveLayout, reader.Byte(), (uint)(reader.Byte() + 12));
-                break;
-            case 7:
-                Complete(memory, _transmitLayout, reader.Byte(), 0);
-                break;
-            case 8:
-                Complete(memory, reader.Byte() % 2 == 0 ? _receiveLayout : _transmitLayout, reader.Word(), reader.Word());
-                break;
-            default:
-                // Anywhere in both rings.
-                memory[reader.Short() % (int)_transmitLayout.End] = reader.Byte();
-                break;
-        }
-    }
-
-    private static void Receive(int choice, PacketPool pool, ReceiveRing receive, List<PacketBuffer> held)
-    {
-        Span<ReceivedFrame> batch = stackalloc ReceivedFrame[1 + choice % 16];
-        int count = receive.Receive(batch);
-        Promise(count >= 0 && count <= Size, "no more frames than descriptors");
-        for (int i = 0; i < count; i++)
-        {
-            Promise(batch[i].Length >= 0 && batch[i].Length + VirtioNetHeader.Length <= BufferSize, "a frame is inside its buffer");
-            _ = pool.Bytes(batch[i].Buffer, VirtioNetHeader.Length, batch[i].Length);
-            if ((choice >> 4 & 1) != 0 && receive.TryTake(ref batch[i]))
-            {
-                held.Add(batch[i].Buffer);
-            }
+            features |= (bits >> i & 1) != 0 ? _choices[i] : VirtioFeatures.None;
         }
 
-        receive.Release(batch[..count]);
+        return features;
     }
 
-    // As a device would: the next used entry, and then the index.
-    private static void Complete(byte* memory, VirtqueueLayout layout, uint id, uint length)
+    // Receives, takes, sends one frame and one chain, and completes them, in the rings' own order.
+    private static byte[] Script(byte features, int length)
     {
-        byte* used = memory + layout.DeviceArea;
-        ushort* index = (ushort*)(used + SplitFormat.IndexOffset);
-        uint* entry = (uint*)(used + SplitFormat.EntriesOffset + *index % Size * SplitFormat.UsedEntrySize);
-        entry[0] = id;
-        entry[1] = length;
-        ++*index;
-    }
-
-    private static byte[] Script(int length)
-    {
-        List<byte> script = [];
+        List<byte> script = [features];
         for (int i = 0; script.Count < length; i++)
         {
-            script.AddRange([6, (byte)(i % Size), 60, 0, (byte)(i % 2 == 0 ? 0x1F : 0x0F), 1, 0, 50, 2, 7, (byte)(i % Size), 3]);
+            byte id = (byte)(i % Size);
+            script.AddRange([6, 0, id, 60, 0, 0, 0, 0]);
+            script.AddRange([0, (byte)(i % 2 == 0 ? 0x1F : 0x0F)]);
+            script.AddRange([1, 0, 50, 10, 2, 0, 30, 40, 50, 60, 70, 2]);
+            script.AddRange([6, 1, id, 0, 0, 0, 0, 0, 3, 5]);
         }
 
         return [.. script];
+    }
+
+    private sealed class Session
+    {
+        private readonly DriverRingTarget _target;
+        private readonly VirtioFeatures _features;
+        private readonly VirtqueueLayout[] _layouts;
+        private readonly byte* _memory;
+        private readonly PacketPool _pool;
+        private readonly ReceiveRing _receive;
+        private readonly TransmitRing _transmit;
+        private readonly List<PacketBuffer> _held = [];
+        private readonly int[] _used = new int[2]; // Where a device that behaves goes on, in descriptors.
+
+        public Session(DriverRingTarget target, VirtioFeatures features)
+        {
+            _target = target;
+            _features = features;
+            VirtqueueFormat format = IsPacked ? VirtqueueFormat.Packed : VirtqueueFormat.Split;
+            VirtqueueLayout receive = VirtqueueLayout.At(format, 0, Size);
+            VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, Size);
+            _layouts = [receive, transmit];
+            DmaRegion region = target._region;
+            _memory = region.At(0, region.Length);
+            new Span<byte>(_memory, (int)region.Length).Clear();
+            _pool = new PacketPool(region, Memory);
+            _receive = ReceiveRing.Create(region, _pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, target._doorbell);
+            _transmit = TransmitRing.Create(region, _pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, target._doorbell);
+            _receive.Start();
+        }
+
+        private bool IsPacked => (_features & VirtioFeatures.RingPacked) != 0;
+
+        public void Step(ref InputReader reader)
+        {
+            switch (reader.Byte() % 11)
+            {
+                case 0:
+                    Receive(reader.Byte());
+                    break;
+                case 1:
+                    PostOne(reader.Byte() % 64, reader.Byte() % 128);
+                    break;
+                case 2:
+                    _transmit.Flush();
+                    break;
+                case 3:
+                    _ = _transmit.Reclaim();
+                    break;
+                case 4 when _held.Count > 0:
+                    _pool.Return(_held[^1]);
+                    _held.RemoveAt(_held.Count - 1);
+                    break;
+                case 5:
+                    _ = _receive.TryArmEvents();
+                    _receive.DisarmEvents();
+                    _ = _transmit.TryArmEvents();
+                    break;
+                case 6:
+                    Complete(reader.Byte() % 2, reader.Byte(), (uint)(reader.Byte() + VirtioNetHeader.Length), reader.Byte());
+                    reader.Bytes(3);
+                    break;
+                case 7:
+                    Complete(reader.Byte() % 2, reader.Word(), reader.Word(), reader.Byte());
+                    break;
+                case 8:
+                    // num_buffers and flags of a frame.
+                    byte* header = _memory + BufferOffset + reader.Byte() % Buffers * BufferSize + BufferLayout.HeaderOffset;
+                    header[VirtioNetHeader.FlagsOffset] = reader.Byte();
+                    header[VirtioNetHeader.BufferCountOffset] = reader.Byte();
+                    break;
+                case 9:
+                    // Anywhere in both rings.
+                    _memory[reader.Short() % (int)(_layouts[1].End + VirtqueueLayout.PartAlignment)] = reader.Byte();
+                    break;
+                default:
+                    PostChain(ref reader);
+                    break;
+            }
+        }
+
+        public void CheckCounts()
+        {
+            Promise(_held.Distinct().Count() == _held.Count, "no buffer has two owners");
+            int inRings = Size + (Size - _transmit.FreeCount);
+            int known = _pool.FreeCount + _held.Count + inRings;
+
+            // A descriptor of an indirect table stands for several buffers.
+            bool isExact = (_features & VirtioFeatures.RingIndirectDescriptors) == 0;
+            Promise(isExact ? known == _pool.Count : known <= _pool.Count, "no buffer is lost or made");
+        }
+
+        public void CheckOwners()
+        {
+            HashSet<int> owned = [.. _held.Select(buffer => buffer.Index)];
+            while (_pool.TryRent(out PacketBuffer buffer))
+            {
+                Promise(owned.Add(buffer.Index), "no buffer has two owners");
+            }
+        }
+
+        private void Receive(int choice)
+        {
+            Span<ReceivedFrame> batch = stackalloc ReceivedFrame[1 + choice % 16];
+            int count = _receive.Receive(batch);
+            Promise(count >= 0 && count <= Size, "no more frames than descriptors");
+            for (int i = 0; i < count; i++)
+            {
+                int offset = batch[i].IsFollowing ? BufferLayout.HeaderOffset : BufferLayout.FrameOffset;
+                Promise(batch[i].Length >= 0 && offset + batch[i].Length <= BufferSize, "a frame is inside its buffer");
+                Promise(!batch[i].Continues || (i + 1 < count && batch[i + 1].IsFollowing), "a frame is whole");
+                Promise(!_held.Contains(batch[i].Buffer), "no buffer has two owners");
+                _ = _target._region.At(BufferOffset + batch[i].Buffer.Index * BufferSize, BufferSize);
+                _ = _pool.Bytes(batch[i].Buffer, offset, batch[i].Length);
+                if ((choice >> 4 & 1) != 0 && _held.Count < MaxHeld && _receive.TryTake(ref batch[i]))
+                {
+                    _held.Add(batch[i].Buffer);
+                }
+            }
+
+            _receive.Release(batch[..count]);
+        }
+
+        private void PostOne(int offset, int length)
+        {
+            if (_pool.TryRent(out PacketBuffer rented) && !_transmit.TryPost(rented, offset, length))
+            {
+                _pool.Return(rented);
+            }
+        }
+
+        private void PostChain(ref InputReader reader)
+        {
+            int count = 1 + reader.Byte() % 6;
+            int choice = reader.Byte();
+            List<TransmitSegment> segments = [];
+            while (segments.Count < count && _pool.TryRent(out PacketBuffer buffer))
+            {
+                segments.Add(new TransmitSegment(buffer, segments.Count == 0 ? BufferLayout.FrameOffset : reader.Byte() % 128, reader.Byte() % 128));
+            }
+
+            TransmitOffload? offload = (choice & 3) switch
+            {
+                1 => new TransmitOffload(reader.Short(), reader.Short()),
+                2 => new TransmitOffload(reader.Short(), reader.Short(), reader.Byte(), reader.Short(), reader.Short()),
+                _ => null,
+            };
+            bool isPosted = false;
+            if (segments.Count > 0 && (offload is not { } asked || (asked.Needed & ~_features) == 0))
+            {
+                isPosted = _transmit.TryPost([.. segments], offload);
+            }
+
+            if (!isPosted)
+            {
+                segments.ForEach(segment => _pool.Return(segment.Buffer));
+            }
+        }
+
+        // As a device would: the next used entry and then the index, or the next used descriptor, and some after it.
+        private void Complete(int queue, uint id, uint length, byte skip)
+        {
+            VirtqueueLayout layout = _layouts[queue];
+            if (!IsPacked)
+            {
+                byte* used = _memory + layout.DeviceArea;
+                ushort* index = (ushort*)(used + SplitFormat.IndexOffset);
+                uint* entry = (uint*)(used + SplitFormat.EntriesOffset + *index % Size * SplitFormat.UsedEntrySize);
+                entry[0] = id;
+                entry[1] = length;
+                *index += (ushort)(1 + skip % 4);
+                return;
+            }
+
+            int at = _used[queue];
+            byte* descriptor = _memory + layout.DescriptorArea + at % Size * PackedFormat.DescriptorSize;
+            *(uint*)(descriptor + PackedFormat.DescriptorLengthOffset) = length;
+            *(ushort*)(descriptor + PackedFormat.DescriptorIdOffset) = (ushort)id;
+            *(ushort*)(descriptor + PackedFormat.DescriptorFlagsOffset) =
+                at / Size % 2 == 0 ? (ushort)(DescriptorFlags.Available | DescriptorFlags.Used) : (ushort)0;
+            _used[queue] = (at + 1 + skip % 4) % (2 * Size);
+        }
     }
 }

@@ -1,0 +1,63 @@
+using Arrakis.Contract;
+using Arrakis.DataPlane.Memory;
+using Arrakis.DataPlane.Rings;
+using Arrakis.Native.Events;
+using Arrakis.Native.Memory;
+using Arrakis.Wire.Virtio;
+
+namespace Arrakis.Benchmarks.Device;
+
+/// <summary>Both rings of a queue pair with their pool, and a device for them, in memory of this process.</summary>
+internal sealed class QueuePair : IDisposable
+{
+    /// <summary>Bytes of a received frame that fills its buffer with the header.</summary>
+    public const int ReceiveCapacity = BufferSize - BufferLayout.HeaderOffset;
+
+    private const int BufferSize = 2048 + 64; // As the daemon grants it.
+    private const int Size = 256;
+    private const int Buffers = 1024;
+    private const ulong IovaBase = 0x1_0000_0000;
+
+    private readonly MemoryFile _file;
+    private readonly MemoryMapping _device;
+    private readonly DmaRegion _region;
+    private readonly EventFd _doorbell = new();
+
+    public QueuePair(VirtqueueFormat format)
+    {
+        VirtioFeatures features = VirtioFeatures.Version1 | VirtioFeatures.InOrder | (format == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : 0);
+        VirtqueueLayout receive = VirtqueueLayout.At(format, 0, Size);
+        VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, Size);
+        long offset = (transmit.End + 2 * 4095) / 4096 * 4096;
+        _file = MemoryFile.Create("benchmark", offset + Buffers * BufferSize, PagePreference.BaseOnly);
+        var memory = new MemoryGrant(_file.Length, _file.PageSize, IovaBase, offset, Buffers * BufferSize, BufferSize);
+        _device = MemoryMapping.Map(_file.Descriptor, 0, _file.Length, MappingAccess.ReadWrite);
+        _region = DmaRegion.Map(memory, _file.Descriptor);
+        Pool = new PacketPool(_region, memory);
+        Receive = ReceiveRing.Create(_region, Pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, _doorbell);
+        Transmit = TransmitRing.Create(_region, Pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, _doorbell);
+        ToDriver = new InOrderDevice(_device, receive);
+        FromDriver = new InOrderDevice(_device, transmit);
+        ToDriver.Start();
+        FromDriver.Start();
+        Receive.Start();
+    }
+
+    public PacketPool Pool { get; }
+
+    public ReceiveRing Receive { get; }
+
+    public TransmitRing Transmit { get; }
+
+    public InOrderDevice ToDriver { get; }
+
+    public InOrderDevice FromDriver { get; }
+
+    public void Dispose()
+    {
+        _region.Dispose();
+        _device.Dispose();
+        _file.Dispose();
+        _doorbell.Dispose();
+    }
+}
