@@ -130,7 +130,7 @@ public sealed partial class ReferenceTests
     [GeneratedRegex(@"new\(""(--[a-z-]+)""\)")]
     private static partial Regex Option();
 
-    [GeneratedRegex(@"(?:commands\.Create|new Command)\(""([a-z]+)""")]
+    [GeneratedRegex(@"(?:commands\.Create|new Command)\(\s*""([a-z]+)""")]
     private static partial Regex CommandName();
 
     // "| `name` | ..." or "| 78 | ...": neither the head of a table nor its rule.
