@@ -110,4 +110,29 @@ public sealed class NegotiationTests : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(request.AsSpan(4), length);
         return request;
     }
+
+    /// <summary>The upper half is the used position, which QEMU tells and DPDK leaves out.</summary>
+    [Theory]
+    [InlineData(0x8005_8005u, 0x8005_8005u)]
+    [InlineData(0x8005u, 0x8005_8005u)]
+    [InlineData(0x0005_0005u, 0x0005_0005u)]
+    public void A_packed_ring_has_its_position_in_both_halves(uint told, uint answered)
+    {
+        using FrontEnd frontEnd = _device.Connect(0);
+        frontEnd.Send(VhostUserRequest.SetFeatures, (ulong)(FrontEnd.Features | VirtioFeatures.RingPacked));
+        frontEnd.SendState(VhostUserRequest.SetVringBase, 0, told);
+        Assert.Equal(answered, frontEnd.StopRing(0));
+    }
+
+    [Theory]
+    [InlineData(true, 0x8006_8005u)]
+    [InlineData(true, 0x0005_8005u)]
+    [InlineData(false, 0x0005_0005u)]
+    public void A_position_that_no_ring_was_left_at_ends_the_session(bool packed, uint told)
+    {
+        using FrontEnd frontEnd = _device.Connect(0);
+        frontEnd.Send(VhostUserRequest.SetFeatures, (ulong)(packed ? FrontEnd.Features | VirtioFeatures.RingPacked : FrontEnd.Features));
+        frontEnd.SendState(VhostUserRequest.SetVringBase, 0, told);
+        Assert.True(frontEnd.IsClosed());
+    }
 }
