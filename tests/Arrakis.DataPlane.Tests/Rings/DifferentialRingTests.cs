@@ -1,5 +1,4 @@
 using Arrakis.DataPlane.Tests.Rings.Engine;
-using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Rings;
 

@@ -3,7 +3,6 @@ using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
-using Arrakis.Wire;
 using Arrakis.Wire.Virtio;
 using Tmds.Linux;
 
