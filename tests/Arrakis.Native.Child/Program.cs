@@ -109,11 +109,15 @@ internal static unsafe class Program
         {
             Require(tap.Name == name && Find(name)?.OperationalStatus == OperationalStatus.Up, "the interface is there and up");
             Require(Throws(() => TapInterface.Create(name)) == LibC.EBUSY, "the name is taken");
-            Span<byte> frame = stackalloc byte[60];
-            frame.Fill(0xFF);
+
+            // A virtio-net header that asks for nothing goes before each frame.
+            const int HeaderLength = 12;
+            Span<byte> frame = stackalloc byte[HeaderLength + 60];
+            frame[..HeaderLength].Clear();
+            frame[HeaderLength..].Fill(0xFF);
             fixed (byte* bytes = frame)
             {
-                Require(LibC.write(tap.Descriptor.Number, bytes, 60) == 60, "a frame is taken whole");
+                Require(LibC.write(tap.Descriptor.Number, bytes, frame.Length) == frame.Length, "a frame is taken whole");
                 byte* received = stackalloc byte[2048];
                 while (LibC.read(tap.Descriptor.Number, received, 2048) >= 0)
                 {

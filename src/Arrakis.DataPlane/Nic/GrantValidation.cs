@@ -28,10 +28,15 @@ internal static class GrantValidation
 
     /// <summary>
     /// Features that are asked for by themselves. Not what moves work to the device: a software one does it on a core, for
-    /// each frame; and no frame of the stack is longer than a buffer.
+    /// each frame. No frame of the stack is longer than a buffer. Event indices cannot say "never" in a split ring (virtio 1.2
+    /// §2.7.10), so a poller would ring the doorbell, a system call, each time that the index goes round; the flags can.
     /// </summary>
     public const VirtioFeatures Useful = Understood & ~(
-        VirtioFeatures.NetMergeableReceiveBuffers | VirtioFeatures.NetChecksum | VirtioFeatures.NetGuestChecksum | VirtioFeatures.NetHostUso);
+        VirtioFeatures.NetMergeableReceiveBuffers
+        | VirtioFeatures.NetChecksum
+        | VirtioFeatures.NetGuestChecksum
+        | VirtioFeatures.NetHostUso
+        | VirtioFeatures.RingEventIndex);
 
     private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 
