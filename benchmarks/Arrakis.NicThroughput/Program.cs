@@ -39,4 +39,6 @@ root.SetAction(async (parsed, cancellation) =>
 
     AnsiConsole.Write(table);
 });
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+
+// After a signal, a run in progress ends first, and what was made is undone then.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });

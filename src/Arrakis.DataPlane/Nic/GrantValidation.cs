@@ -40,7 +40,6 @@ internal static class GrantValidation
 
     private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 
-    private const int CacheLine = 64;
     private const int MinMtu = 68; // RFC 791 §3.2
 
     /// <summary>Checks a grant against its descriptors.</summary>
@@ -64,13 +63,13 @@ internal static class GrantValidation
     {
         MemoryGrant memory = grant.Memory;
         Require(
-            memory.BufferSize is > 0 and <= 65536 && memory.BufferSize % CacheLine == 0,
+            memory.BufferSize is > 0 and <= 65536 && memory.BufferSize % CacheLine.Size == 0,
             $"The buffer size {memory.BufferSize} is not whole cache lines up to 65536.");
         int needed = grant.Mtu + EthernetView.HeaderLength + BufferLayout.FrameOffset;
         Require(grant.Mtu is >= MinMtu and <= 65535 && needed <= memory.BufferSize, $"The MTU {grant.Mtu} does not fit buffers of {memory.BufferSize} bytes.");
         Require(
             memory.BufferOffset >= 0 && memory.BufferLength >= memory.BufferSize && memory.BufferLength <= memory.Length
-                && memory.BufferOffset <= memory.Length - memory.BufferLength && memory.BufferOffset % CacheLine == 0
+                && memory.BufferOffset <= memory.Length - memory.BufferLength && memory.BufferOffset % CacheLine.Size == 0
                 && memory.BufferLength / memory.BufferSize <= int.MaxValue / 2,
             $"The buffers at {memory.BufferOffset}, {memory.BufferLength} bytes, are not in queue memory of {memory.Length} bytes.");
     }
