@@ -6,7 +6,11 @@ namespace Arrakis.NicThroughput;
 /// <summary>What is measured, and for how long.</summary>
 internal sealed record BenchmarkPlan
 {
+    /// <summary>Pairs of runs in the same state of the machine that each row is to have.</summary>
     public required int Pairs { get; init; }
+
+    /// <summary>Runs of each party after which a row is as it is: the machine may never stay in one state for long enough.</summary>
+    public required int MaxRuns { get; init; }
 
     public required TimeSpan Warmup { get; init; }
 

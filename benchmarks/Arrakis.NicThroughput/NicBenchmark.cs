@@ -2,6 +2,7 @@ using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.NicThroughput.Report;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Dpdk;
+using Arrakis.TestBed.Machine;
 using Arrakis.Wire;
 using Arrakis.Wire.Virtio;
 
@@ -26,23 +27,45 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
             cancellation);
         await using ArrakisClient client = await daemon.ConnectAsync(cancellation);
         var results = new PairResults();
-        for (int pair = 1; pair <= plan.Pairs; pair++)
+        for (int run = 1; run <= plan.MaxRuns && Wanting(results).Any(); run++)
         {
-            foreach (VirtqueueFormat ring in plan.Rings)
+            foreach (IGrouping<VirtqueueFormat, Mode> ring in Wanting(results).GroupBy(static row => row.Ring, static row => row.Mode).ToArray())
             {
+                Mode[] modes = [.. ring];
                 cancellation.ThrowIfCancellationRequested();
-                await MeasureArrakisAsync(client, backend, ring, results, cancellation);
-                await MeasureDpdkAsync(pages, backend, ring, results);
-                report($"pair {pair} of {plan.Pairs}, {ring}: {results.Last(ring)}");
+
+                // In turn first and second, as the machine's state may have a trend.
+                if (run % 2 == 1)
+                {
+                    await MeasureArrakisAsync(client, backend, ring.Key, modes, results, cancellation);
+                }
+
+                await MeasureDpdkAsync(pages, backend, ring.Key, modes, results);
+                if (run % 2 == 0)
+                {
+                    await MeasureArrakisAsync(client, backend, ring.Key, modes, results, cancellation);
+                }
+
+                foreach (Mode mode in modes)
+                {
+                    report(results.Last(mode, ring.Key));
+                }
             }
         }
 
         return results.Summarize();
     }
 
-    private async Task MeasureArrakisAsync(ArrakisClient client, Backend backend, VirtqueueFormat ring, PairResults results, CancellationToken cancellation)
+    /// <summary>The rows that have not enough pairs yet.</summary>
+    private IEnumerable<(VirtqueueFormat Ring, Mode Mode)> Wanting(PairResults results) =>
+        from ring in plan.Rings
+        from mode in plan.Modes
+        where results.CountPairs(mode, ring) < plan.Pairs
+        select (ring, mode);
+
+    private async Task MeasureArrakisAsync(ArrakisClient client, Backend backend, VirtqueueFormat ring, IReadOnlyList<Mode> modes, PairResults results, CancellationToken cancellation)
     {
-        foreach (Mode mode in plan.Modes)
+        foreach (Mode mode in modes)
         {
             await using NicBinding nic = await client.BindNicAsync(
                 new NicRequest
@@ -57,19 +80,43 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
                     Offloads = VirtioFeatures.NetGuestChecksum,
                 },
                 cancellation);
-            await backend.StartAsync(mode);
-            Measurement measured = await Task.Run(() => new ArrakisFrontEnd(nic, plan.FrontEndCore).Run(mode, plan.Warmup, plan.Duration), cancellation);
-            await backend.StopAsync();
-            results.Add(mode, ring, Party.Arrakis, measured);
+            results.Add(mode, ring, Party.Arrakis, await InKnownStateAsync(async () =>
+            {
+                await backend.StartAsync(mode);
+                Measurement measured = await Task.Run(() => new ArrakisFrontEnd(nic, plan.FrontEndCore).Run(mode, plan.Warmup, plan.Duration), cancellation);
+                await backend.StopAsync();
+                return measured;
+            }));
         }
     }
 
-    private async Task MeasureDpdkAsync(HugePageFolder pages, Backend backend, VirtqueueFormat ring, PairResults results)
+    private async Task MeasureDpdkAsync(HugePageFolder pages, Backend backend, VirtqueueFormat ring, IReadOnlyList<Mode> modes, PairResults results)
     {
         await using DpdkFrontEnd dpdk = await DpdkFrontEnd.StartAsync(pages, plan.FrontEndCore, backend.Socket, ring);
-        foreach (Mode mode in plan.Modes)
+        foreach (Mode mode in modes)
         {
-            results.Add(mode, ring, Party.Dpdk, await dpdk.RunAsync(mode, backend, plan.Warmup, plan.Duration));
+            results.Add(mode, ring, Party.Dpdk, await InKnownStateAsync(() => dpdk.RunAsync(mode, backend, plan.Warmup, plan.Duration)));
         }
     }
+
+    // Nobody polls before and after a run: both cores are free to be looked at. A run in which the state changed is made again.
+    private async Task<Measurement> InKnownStateAsync(Func<Task<Measurement>> run)
+    {
+        const int Attempts = 3;
+        double before = Distance();
+        for (int attempt = 1; ; attempt++)
+        {
+            Measurement measured = await run();
+            double after = Distance();
+            measured = measured with { State = new MachineState(before, after) };
+            if (measured.State.IsSteady || attempt == Attempts)
+            {
+                return measured;
+            }
+
+            before = after;
+        }
+    }
+
+    private double Distance() => CacheLineProbe.Measure(plan.FrontEndCore, plan.BackEndCore);
 }

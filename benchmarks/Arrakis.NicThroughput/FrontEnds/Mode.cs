@@ -1,3 +1,5 @@
+using Arrakis.NicThroughput.Report;
+
 namespace Arrakis.NicThroughput.FrontEnds;
 
 /// <summary>What the front end does.</summary>
@@ -16,4 +18,5 @@ internal enum Mode
 /// <summary>What a run gave.</summary>
 /// <param name="Mpps">Million frames a second.</param>
 /// <param name="Cycles">Time stamp counter cycles a frame, of polls that moved frames.</param>
-internal readonly record struct Measurement(double Mpps, double Cycles);
+/// <param name="State">The machine's meanwhile.</param>
+internal readonly record struct Measurement(double Mpps, double Cycles, MachineState State = default);

@@ -47,8 +47,9 @@ internal static class ForwardLoop
                 }
             }
 
-            rings.Receive.Release(batch.AsSpan(0, received));
+            // What was sent first: the other side waits for it, and has descriptors left to go on with.
             rings.Transmit.Flush();
+            rings.Receive.Release(batch.AsSpan(0, received));
             count.Packets += sent;
             count.BusyCycles += TimestampCounter.Read() - start;
         }

@@ -17,10 +17,13 @@ internal static class TransmitLoop
             if (rings.Transmit.FreeCount < RingSet.BatchLength)
             {
                 _ = rings.Transmit.Reclaim();
+                if (rings.Transmit.FreeCount < RingSet.BatchLength)
+                {
+                    continue;
+                }
             }
 
-            int room = Math.Min(rings.Transmit.FreeCount, RingSet.BatchLength);
-            int sent = rings.Pool.Rent(buffers.AsSpan(0, room));
+            int sent = rings.Pool.Rent(buffers.AsSpan(0, RingSet.BatchLength));
             for (int i = 0; i < sent; i++)
             {
                 frame.CopyTo(rings.Pool.Bytes(buffers[i], BufferLayout.FrameOffset, RingSet.FrameLength));

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.NicThroughput.Report;
 
@@ -32,8 +33,17 @@ internal sealed record NicRow
     /// <summary>Smallest and largest of each.</summary>
     public required IReadOnlyDictionary<string, Spread> Spread { get; init; }
 
-    /// <summary>Pairs.</summary>
+    /// <summary>Pairs: a run of each while the machine was in the same state.</summary>
     public required int Pairs { get; init; }
+
+    /// <summary>Runs of both; those that have no partner in the same state count for nothing.</summary>
+    public required int Runs { get; init; }
+
+    /// <summary>The state of the pairs: nanoseconds that a cache line took from one core to the other and back.</summary>
+    public required double CacheLineNs { get; init; }
+
+    /// <summary>A ring format's name in the file.</summary>
+    public static string NameOf(VirtqueueFormat ring) => ring == VirtqueueFormat.Packed ? "packed" : "split";
 }
 
 /// <summary>The smallest and the largest of some values.</summary>

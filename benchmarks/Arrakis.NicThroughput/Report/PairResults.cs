@@ -18,15 +18,19 @@ internal sealed class PairResults
 
     public void Add(Mode mode, VirtqueueFormat ring, Party party, Measurement measured) => _all.Add((mode, ring, party, measured));
 
-    /// <summary>The newest pair of a ring format, in a line.</summary>
-    public string Last(VirtqueueFormat ring) => string.Join(
-        ", ",
-        _all.Where(one => one.Ring == ring).Select(one => one.Mode).Distinct().Select(mode =>
-        {
-            Measurement ours = Of(mode, ring, Party.Arrakis)[^1];
-            Measurement dpdk = Of(mode, ring, Party.Dpdk)[^1];
-            return string.Create(CultureInfo.InvariantCulture, $"{Name(mode)} {ours.Mpps:0.0} / {dpdk.Mpps:0.0} Mpps at {ours.Cycles:0.0} / {dpdk.Cycles:0.0} cycles");
-        }));
+    /// <summary>The newest runs of a mode, in a line.</summary>
+    public string Last(Mode mode, VirtqueueFormat ring)
+    {
+        Measurement ours = Of(mode, ring, Party.Arrakis)[^1];
+        Measurement dpdk = Of(mode, ring, Party.Dpdk)[^1];
+        string alike = ours.State.IsLike(dpdk.State) ? "" : ", not a pair";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{NicRow.NameOf(ring)} {Name(mode)}: {ours.Mpps:0.0} / {dpdk.Mpps:0.0} Mpps, {ours.Cycles:0.0} / {dpdk.Cycles:0.0} cycles, cache line {ours.State.Line:0} / {dpdk.State.Line:0} ns{alike}");
+    }
+
+    /// <summary>Pairs in the same state of the machine so far.</summary>
+    public int CountPairs(Mode mode, VirtqueueFormat ring) => PairsOf(mode, ring).Count;
 
     public IReadOnlyList<NicRow> Summarize() =>
     [
@@ -37,8 +41,12 @@ internal sealed class PairResults
 
     private NicRow Summarize(Mode mode, VirtqueueFormat ring)
     {
-        List<Measurement> ours = Of(mode, ring, Party.Arrakis);
-        List<Measurement> dpdk = Of(mode, ring, Party.Dpdk);
+        IReadOnlyList<Pair> alike = PairsOf(mode, ring);
+
+        // In a short run there may be none: then the figures are there to be looked at, and no pairs are claimed.
+        IReadOnlyList<Pair> pairs = alike.Count > 0 ? alike : [.. Of(mode, ring, Party.Arrakis).Zip(Of(mode, ring, Party.Dpdk), static (ours, theirs) => new Pair(ours, theirs))];
+        Measurement[] ours = [.. pairs.Select(static pair => pair.Arrakis)];
+        Measurement[] dpdk = [.. pairs.Select(static pair => pair.Dpdk)];
         double[] ratios = [.. ours.Zip(dpdk, static (a, b) => a.Mpps / b.Mpps)];
         double[] cycleRatios = [.. ours.Zip(dpdk, static (a, b) => a.Cycles / b.Cycles)];
         double[] ourMpps = [.. ours.Select(static one => one.Mpps)];
@@ -48,7 +56,7 @@ internal sealed class PairResults
         return new NicRow
         {
             Mode = Name(mode),
-            Ring = ring == VirtqueueFormat.Packed ? "packed" : "split",
+            Ring = NicRow.NameOf(ring),
             ArrakisMpps = Median(ourMpps),
             DpdkMpps = Median(dpdkMpps),
             Ratio = Median(ratios),
@@ -64,9 +72,13 @@ internal sealed class PairResults
                 ["dpdk_cycles"] = SpreadOf(dpdkCycles),
                 ["cycles_ratio"] = SpreadOf(cycleRatios),
             },
-            Pairs = ours.Count,
+            Pairs = alike.Count,
+            Runs = Of(mode, ring, Party.Arrakis).Count + Of(mode, ring, Party.Dpdk).Count,
+            CacheLineNs = Median([.. ours.Concat(dpdk).Select(static one => one.State.Line)]),
         };
     }
+
+    private IReadOnlyList<Pair> PairsOf(Mode mode, VirtqueueFormat ring) => SteadyPairs.Of(Of(mode, ring, Party.Arrakis), Of(mode, ring, Party.Dpdk));
 
     private List<Measurement> Of(Mode mode, VirtqueueFormat ring, Party party) =>
         [.. _all.Where(one => one.Mode == mode && one.Ring == ring && one.Party == party).Select(static one => one.Measured)];

@@ -83,7 +83,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
 
             // The device takes the id from the last descriptor of a chain (§2.8.6); here they all have the first one's.
             uint id = buffers[first].Id & _mask;
-            ulong word = buffer.Length | (ulong)id << IdShift | (ulong)buffer.Flags << FlagsShift | AvailableBits(next);
+            ulong word = buffer.WithId((ushort)id).Word | AvailableBits(next);
             if (next == _published)
             {
                 _firstWord = word;
@@ -94,7 +94,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
             }
 
             next++;
-            if ((buffer.Flags & DescriptorFlags.Next) == 0)
+            if (!buffer.HasNext)
             {
                 Unsafe.Add(ref chainLengths, id) = (ushort)(i - first + 1);
                 first = i + 1;

@@ -21,7 +21,9 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     private readonly byte* _available;
     private readonly byte* _used;
     private readonly EventFd _doorbell;
-    private readonly BufferDescriptor[] _written; // What each descriptor says; its id is the descriptor's next.
+    private readonly WrittenDescriptor[] _written; // What each descriptor says.
+    private readonly byte* _nowhere; // Where a descriptor that says so already is written to.
+    private readonly ulong[] _nowhereOwner;
     private readonly ushort[] _chainLengths; // By the id of the first; zero while it is not with the device.
     private readonly QueueDirection _direction;
     private readonly uint _mask;
@@ -53,7 +55,9 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
         _mask = (uint)layout.QueueSize - 1;
         _inOrder = (features & VirtioFeatures.InOrder) != 0;
         _eventIndex = (features & VirtioFeatures.RingEventIndex) != 0;
-        _written = new BufferDescriptor[layout.QueueSize];
+        _written = new WrittenDescriptor[layout.QueueSize];
+        _nowhereOwner = GC.AllocateArray<ulong>(2 * CacheLine.Size / sizeof(ulong), pinned: true);
+        _nowhere = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_nowhereOwner)) + CacheLine.Size / 2;
         _chainLengths = new ushort[layout.QueueSize];
         DisarmEvents();
     }
@@ -74,23 +78,24 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     {
         uint mask = _mask;
         uint next = _nextAvailable;
-        ref BufferDescriptor written = ref MemoryMarshal.GetArrayDataReference(_written);
+        ref WrittenDescriptor written = ref MemoryMarshal.GetArrayDataReference(_written);
         ref ushort chainLengths = ref MemoryMarshal.GetArrayDataReference(_chainLengths);
         for (int i = 0; i < buffers.Length; i++)
         {
             uint head = buffers[i].Id & mask;
-            int first = i;
             uint id = head;
-            while ((buffers[i].Flags & DescriptorFlags.Next) != 0)
+            uint length = 1;
+            while (buffers[i].HasNext)
             {
                 uint following = buffers[i + 1].Id & mask;
-                Write(ref Unsafe.Add(ref written, id), id, buffers[i] with { Id = (ushort)following });
+                Write(ref Unsafe.Add(ref written, id), id, buffers[i], following);
                 id = following;
+                length++;
                 i++;
             }
 
-            Write(ref Unsafe.Add(ref written, id), id, buffers[i] with { Id = 0 });
-            Unsafe.Add(ref chainLengths, head) = (ushort)(i - first + 1);
+            Write(ref Unsafe.Add(ref written, id), id, buffers[i], 0);
+            Unsafe.Add(ref chainLengths, head) = (ushort)length;
 
             // A device that works in order gets the same ids in the same entries each round: leaving them as they are spares
             // it a cache miss on the line.
@@ -181,22 +186,19 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
 
     private readonly ref ushort UsedEvent => ref *(ushort*)(_available + SplitFormat.EntriesOffset + (nint)Size * SplitFormat.AvailableEntrySize);
 
+    // A descriptor that would say the same is left alone, so that its line stays in both caches. Which it is changes with the
+    // traffic, so there is no branch to be mispredicted: one of the two places is written.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly void Write(ref BufferDescriptor written, uint id, BufferDescriptor buffer)
+    private readonly void Write(ref WrittenDescriptor written, uint id, BufferDescriptor buffer, uint next)
     {
-        if (written == buffer)
-        {
-            return;
-        }
-
-        written = buffer;
-        byte* descriptor = _descriptors + (nint)id * SplitFormat.DescriptorSize;
-        Volatile.Write(ref *(ulong*)descriptor, buffer.Address.Value);
-
-        // Length, flags and next in one store.
-        Volatile.Write(
-            ref *(ulong*)(descriptor + SplitFormat.DescriptorLengthOffset),
-            buffer.Length | (ulong)buffer.Flags << 32 | (ulong)buffer.Id << 48);
+        ulong address = buffer.Address.Value;
+        ulong word = buffer.SplitWord(next);
+        ulong change = (written.Address ^ address) | (written.Word ^ word);
+        written = new WrittenDescriptor(address, word);
+        nint isChanged = (nint)((long)(change | (0 - change)) >> 63);
+        byte* descriptor = _nowhere + ((nint)(_descriptors - _nowhere) + (nint)id * SplitFormat.DescriptorSize & isChanged);
+        Volatile.Write(ref *(ulong*)descriptor, address);
+        Volatile.Write(ref *(ulong*)(descriptor + SplitFormat.DescriptorLengthOffset), word);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -319,4 +321,6 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     [DoesNotReturn]
     [MethodImpl(MethodImplOptions.NoInlining)]
     private readonly void ThrowId(uint id) => throw RingCorruptException.BadId(_direction, id, Size);
+
+    private readonly record struct WrittenDescriptor(ulong Address, ulong Word);
 }

@@ -162,7 +162,7 @@ internal abstract class TransmitRing
                 _chainIds[Posted[PostedCount - 1].Id] = id;
             }
 
-            Posted[PostedCount++] = descriptor with { Id = id };
+            Posted[PostedCount++] = descriptor.WithId(id);
         }
 
         if (isIndirect)
