@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Arrakis.Measuring.Report;
 
 namespace Arrakis.NicThroughput.Report;
 
@@ -35,9 +36,6 @@ internal sealed record NicRow
     /// <summary>Pairs.</summary>
     public required int Pairs { get; init; }
 }
-
-/// <summary>The smallest and the largest of some values.</summary>
-internal readonly record struct Spread(double Min, double Max);
 
 /// <summary>The result file's JSON.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
