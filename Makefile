@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench-udp bench-nic bench-gc bench-micro pack publish install format clean
+.PHONY: help setup build test demo bench-udp bench-nic bench-gc bench-micro plots pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -44,14 +44,20 @@ bench-nic: ## Writes frames a second and cycles a frame beside DPDK's driver to 
 	@scripts/bench-nic
 
 bench-gc: ## Writes what collections do to the tail to artifacts/bench-gc.json; QUICK=1 is a short form (root).
-	@scripts/setup build demo
+	@scripts/setup build demo aot
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	dotnet publish benchmarks/Arrakis.UdpEchoServer -c $(CONFIGURATION) -v q --use-current-runtime -p:PublishAot=true -p:ArtifactsPath=$(CURDIR)/artifacts/aot/build -o artifacts/aot
 	@scripts/bench-gc
 
 bench-micro: ## Writes nanoseconds and allocated bytes of each part to artifacts/bench-micro; QUICK=1 is a short form.
 	@scripts/setup build
 	dotnet build benchmarks/Arrakis.Benchmarks -c $(CONFIGURATION) -v q
 	@scripts/bench-micro
+
+plots: ## Draws the pictures of the pages, docs/pictures/*.svg, from what the bench targets left in artifacts.
+	@scripts/setup build
+	dotnet build benchmarks/Arrakis.Plots -c $(CONFIGURATION) -v q
+	@scripts/plots
 
 pack: ## Writes the NuGet packages to artifacts/packages.
 	@scripts/setup build

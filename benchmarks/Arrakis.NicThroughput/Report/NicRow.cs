@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Arrakis.Measuring.Report;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.NicThroughput.Report;
@@ -45,9 +46,6 @@ internal sealed record NicRow
     /// <summary>A ring format's name in the file.</summary>
     public static string NameOf(VirtqueueFormat ring) => ring == VirtqueueFormat.Packed ? "packed" : "split";
 }
-
-/// <summary>The smallest and the largest of some values.</summary>
-internal readonly record struct Spread(double Min, double Max);
 
 /// <summary>The result file's JSON.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Arrakis.Measuring.Report;
 using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.Wire.Virtio;
 
@@ -47,8 +48,8 @@ internal sealed class PairResults
         IReadOnlyList<Pair> pairs = alike.Count > 0 ? alike : [.. Of(mode, ring, Party.Arrakis).Zip(Of(mode, ring, Party.Dpdk), static (ours, theirs) => new Pair(ours, theirs))];
         Measurement[] ours = [.. pairs.Select(static pair => pair.Arrakis)];
         Measurement[] dpdk = [.. pairs.Select(static pair => pair.Dpdk)];
-        double[] ratios = [.. ours.Zip(dpdk, static (a, b) => a.Mpps / b.Mpps)];
-        double[] cycleRatios = [.. ours.Zip(dpdk, static (a, b) => a.Cycles / b.Cycles)];
+        IReadOnlyList<double> ratios = Statistics.Ratios(pairs.Select(static pair => (pair.Arrakis.Mpps, pair.Dpdk.Mpps)));
+        IReadOnlyList<double> cycleRatios = Statistics.Ratios(pairs.Select(static pair => (pair.Arrakis.Cycles, pair.Dpdk.Cycles)));
         double[] ourMpps = [.. ours.Select(static one => one.Mpps)];
         double[] dpdkMpps = [.. dpdk.Select(static one => one.Mpps)];
         double[] ourCycles = [.. ours.Select(static one => one.Cycles)];
@@ -57,24 +58,24 @@ internal sealed class PairResults
         {
             Mode = Name(mode),
             Ring = NicRow.NameOf(ring),
-            ArrakisMpps = Median(ourMpps),
-            DpdkMpps = Median(dpdkMpps),
-            Ratio = Median(ratios),
-            ArrakisCycles = Median(ourCycles),
-            DpdkCycles = Median(dpdkCycles),
-            CyclesRatio = Median(cycleRatios),
+            ArrakisMpps = Statistics.Median(ourMpps),
+            DpdkMpps = Statistics.Median(dpdkMpps),
+            Ratio = Statistics.Median(ratios),
+            ArrakisCycles = Statistics.Median(ourCycles),
+            DpdkCycles = Statistics.Median(dpdkCycles),
+            CyclesRatio = Statistics.Median(cycleRatios),
             Spread = new Dictionary<string, Spread>
             {
-                ["arrakis_mpps"] = SpreadOf(ourMpps),
-                ["dpdk_mpps"] = SpreadOf(dpdkMpps),
-                ["ratio"] = SpreadOf(ratios),
-                ["arrakis_cycles"] = SpreadOf(ourCycles),
-                ["dpdk_cycles"] = SpreadOf(dpdkCycles),
-                ["cycles_ratio"] = SpreadOf(cycleRatios),
+                ["arrakis_mpps"] = Spread.Of(ourMpps),
+                ["dpdk_mpps"] = Spread.Of(dpdkMpps),
+                ["ratio"] = Spread.Of(ratios),
+                ["arrakis_cycles"] = Spread.Of(ourCycles),
+                ["dpdk_cycles"] = Spread.Of(dpdkCycles),
+                ["cycles_ratio"] = Spread.Of(cycleRatios),
             },
             Pairs = alike.Count,
             Runs = Of(mode, ring, Party.Arrakis).Count + Of(mode, ring, Party.Dpdk).Count,
-            CacheLineNs = Median([.. ours.Concat(dpdk).Select(static one => one.State.Line)]),
+            CacheLineNs = Statistics.Median([.. ours.Concat(dpdk).Select(static one => one.State.Line)]),
         };
     }
 
@@ -89,13 +90,4 @@ internal sealed class PairResults
         Mode.Transmit => "transmit",
         _ => "forward",
     };
-
-    private static double Median(double[] values)
-    {
-        double[] sorted = [.. values.Order()];
-        int middle = sorted.Length / 2;
-        return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-    }
-
-    private static Spread SpreadOf(double[] values) => new(values.Min(), values.Max());
 }

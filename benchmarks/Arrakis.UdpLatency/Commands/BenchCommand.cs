@@ -1,5 +1,7 @@
+using Arrakis.Measuring.Report;
+using Arrakis.Measuring.Sessions;
+using Arrakis.TestBed.Dpdk;
 using Arrakis.UdpLatency.Daemon;
-using Arrakis.UdpLatency.Dpdk;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Report;
 using Spectre.Console;
@@ -12,12 +14,13 @@ internal static class BenchCommand
     public static async Task RunAsync(Session session, string output, int pairs, CancellationToken cancellation)
     {
         KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
-        var tail = new TailRun(session, await HugePageMount.CreateAsync(session.Teardown, cancellation));
+        await using HugePageFolder pages = await HugePageFolder.MountAsync();
+        var tail = new TailRun(session, pages);
         await tail.CalibrateAsync(cancellation);
         List<IReadOnlyList<LatencyRow>> measured = [];
         for (int pair = 1; pair <= pairs; pair++)
         {
-            Progress.Title($"Pair {pair} of {pairs}");
+            RunLog.Title($"Pair {pair} of {pairs}");
             List<LatencyRow> rows = [];
             await KernelRun.MeasureAsync(kernel, rows, cancellation);
             await KernelRun.MeasureBatchAsync(kernel, rows, cancellation);
@@ -31,9 +34,9 @@ internal static class BenchCommand
         }
 
         IReadOnlyList<BenchmarkRow> summary = PairSummary.Summarize(measured);
-        ReportJson.Write(output, summary);
+        ResultFile.Write(output, summary, ReportJson.Default.IReadOnlyListBenchmarkRow);
         AnsiConsole.Write(LatencyTable.Of([.. summary.Where(row => row.LoadPercent is null)]));
         AnsiConsole.Write(TailTable.Of(summary));
-        Progress.Note($"The same figures are in {output}.");
+        RunLog.Note($"The same figures are in {output}.");
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using Arrakis.UdpLatency.Machine;
+using Arrakis.Measuring.Sessions;
+using Arrakis.UdpLatency.Gc;
 using Arrakis.UdpLatency.Report;
 
 namespace Arrakis.UdpLatency.Commands;
@@ -38,7 +39,7 @@ internal static class CommandLine
     {
         Option<string> output = Output("artifacts/bench-udp.json");
         var command = new Command("bench", "Measures alternating pairs: medians, spread and ratios.") { output, s_quick, s_pairs, s_clientCore, s_serverCore, s_payload };
-        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), Requirements.Dpdk, (session, cancellation) => BenchCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_pairs) ?? (parsed.GetValue(s_quick) ? 2 : 5), cancellation)));
+        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), SessionNeeds.Dpdk, (session, cancellation) => BenchCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(s_pairs) ?? (parsed.GetValue(s_quick) ? 2 : 5), cancellation)));
         return command;
     }
 
@@ -47,8 +48,22 @@ internal static class CommandLine
         Option<string> output = Output("artifacts/bench-gc.json");
         var runs = new Option<int>("--runs") { Description = "How often each row is measured.", DefaultValueFactory = _ => 3 };
         runs.Validators.Add(result => Range(result, runs, 1, 1000));
-        var command = new Command("gc", "Measures the tail while other threads of the server allocate 100 MB/s, under each setup of its runtime.") { output, runs, s_quick, s_clientCore, s_serverCore, s_payload };
-        command.SetAction((parsed, _) => Session.RunAsync(Plan(parsed), [], (session, cancellation) => GcCommand.RunAsync(session, parsed.GetValue(output)!, parsed.GetValue(runs), cancellation)));
+        var setups = new Option<string[]>("--setup") { Description = "Only this setup, as the rows call it; more than once for more.", DefaultValueFactory = _ => [] };
+        setups.AcceptOnlyFromAmong([.. GcSetup.All.Select(static setup => setup.Name)]);
+        var apis = new Option<string[]>("--api") { Description = "Only this interface.", DefaultValueFactory = _ => [Apis.Native, Apis.UdpSocket] };
+        apis.AcceptOnlyFromAmong(Apis.Native, Apis.UdpSocket);
+        var nativeAot = new Option<FileInfo>("--native-aot") { Description = "The echo server published with NativeAOT; without it that row is left out." };
+        nativeAot.AcceptExistingOnly();
+        var command = new Command("gc", "Measures the tail while other threads of the server allocate 100 MB/s, under each setup of its runtime.") { output, runs, setups, apis, nativeAot, s_quick, s_clientCore, s_serverCore, s_payload };
+        command.SetAction((parsed, _) =>
+        {
+            string[] names = parsed.GetValue(setups)!;
+            var plan = new GcPlan(parsed.GetValue(apis)!, [.. GcSetup.All.Where(setup => names.Length == 0 || names.Contains(setup.Name))], parsed.GetValue(runs));
+            return Session.RunAsync(
+                Plan(parsed) with { NativeAotServer = parsed.GetValue(nativeAot)?.FullName },
+                [],
+                (session, cancellation) => GcCommand.RunAsync(session, plan, parsed.GetValue(output)!, cancellation));
+        });
         return command;
     }
 

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using Arrakis.Measuring.Report;
+using Arrakis.Measuring.Sessions;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
@@ -21,10 +23,10 @@ internal static class DemoCommand
 
     public static async Task RunAsync(Session session, string output, bool quick, CancellationToken cancellation)
     {
-        Progress.Title("The rings at work");
+        RunLog.Title("The rings at work");
         await ShowAsync(session, datagrams: quick ? 200 : 2000, cancellation);
 
-        Progress.Title("The measurement: client and server on a core each");
+        RunLog.Title("The measurement: client and server on a core each");
         List<LatencyRow> rows = [];
         KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
         await KernelRun.MeasureAsync(kernel, rows, cancellation);
@@ -33,16 +35,16 @@ internal static class DemoCommand
             await ArrakisRun.MeasureAsync(session, daemon, [Apis.Native, Apis.UdpSocket], rows, cancellation);
         }
 
-        ReportJson.Write(output, rows);
+        ResultFile.Write(output, rows, ReportJson.Default.IReadOnlyListLatencyRow);
         AnsiConsole.Write(LatencyTable.Of(rows));
-        Progress.Note($"The same figures are in {output}.");
+        RunLog.Note($"The same figures are in {output}.");
     }
 
     private static async Task ShowAsync(Session session, int datagrams, CancellationToken cancellation)
     {
         // Device, server and probe share two cores here: all sleep when nothing comes.
         DaemonSession? daemon = null;
-        await Progress.StepAsync("arrakisd and its software device are up", async () =>
+        await RunLog.StepAsync("arrakisd and its software device are up", async () =>
         {
             daemon = await DaemonSession.StartAsync(session.Plan.ClientCore, "adaptive", uplink: true, session.Teardown, cancellation);
             return "";
@@ -54,23 +56,23 @@ internal static class DemoCommand
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            Progress.Warn($"The daemon's log:\n{running.Log}");
+            RunLog.Warn($"The daemon's log:\n{running.Log}");
             throw;
         }
     }
 
     private static async Task UseAsync(Session session, DaemonSession running, int datagrams, CancellationToken cancellation)
     {
-        await Progress.StepAsync($"a virtual function bound and released {Binds} times", () => TimeBindsAsync(running.Client, cancellation));
+        await RunLog.StepAsync($"a virtual function bound and released {Binds} times", () => TimeBindsAsync(running.Client, cancellation));
         string[] options =
         [
             "--socket", running.ControlSocket, "--device", DaemonSetup.Device, "--address", DemoNetwork.WithPrefix(DemoNetwork.Server),
             "--port", Number(DemoNetwork.EchoPort), "--core", Number(session.Plan.ServerCore),
         ];
         await using ChildProcess server = ChildProcess.Start("UdpEcho", null, Programs.UdpEcho, options, ChildEnding.Signal);
-        await Progress.StepAsync("samples/UdpEcho serves", () => server.ReadLineAsync(MeasurementPlan.StartTimeout, cancellation));
-        await Progress.StepAsync("the kernel's own stack reaches it through the uplink", () => ProbeByKernelAsync(session, datagrams, cancellation));
-        await Progress.StepAsync("samples/UdpPing, a second .NET process, reaches it from a virtual function of its own", () => ProbeByBindingAsync(session, running, datagrams, cancellation));
+        await RunLog.StepAsync("samples/UdpEcho serves", () => server.ReadLineAsync(MeasurementPlan.StartTimeout, cancellation));
+        await RunLog.StepAsync("the kernel's own stack reaches it through the uplink", () => ProbeByKernelAsync(session, datagrams, cancellation));
+        await RunLog.StepAsync("samples/UdpPing, a second .NET process, reaches it from a virtual function of its own", () => ProbeByBindingAsync(session, running, datagrams, cancellation));
     }
 
     private static async Task<string> TimeBindsAsync(ArrakisClient client, CancellationToken cancellation)

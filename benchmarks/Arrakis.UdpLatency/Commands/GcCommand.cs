@@ -1,4 +1,7 @@
 using System.Globalization;
+using Arrakis.Measuring.Report;
+using Arrakis.Measuring.Sessions;
+using Arrakis.UdpEchoServer;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Gc;
@@ -14,18 +17,24 @@ internal static class GcCommand
     private const int Percent = 50;
     private const double LeastMegabytesPerSecond = 90;
 
-    public static async Task RunAsync(Session session, string output, int runs, CancellationToken cancellation)
+    public static async Task RunAsync(Session session, GcPlan plan, string output, CancellationToken cancellation)
     {
+        GcSetup[] setups = [.. plan.Setups.Where(setup => !setup.IsNativeAot || session.Plan.NativeAotServer is not null)];
+        if (setups.Length < plan.Setups.Count)
+        {
+            RunLog.Warn("The row of NativeAOT is left out: no server was published with it (make bench-gc does), see --native-aot.");
+        }
+
         List<GcRow> rows = [];
         await using DaemonSession daemon = await ArrakisRun.StartDaemonAsync(session, cancellation);
-        foreach (string api in new[] { Apis.Native, Apis.UdpSocket })
+        foreach (string api in plan.Apis)
         {
             double saturation = await SaturateAsync(session, daemon, api, cancellation);
-            Progress.Title(string.Create(CultureInfo.InvariantCulture, $"{api}: saturated at {saturation:#,0} requests/s"));
+            RunLog.Title(string.Create(CultureInfo.InvariantCulture, $"{api}: saturated at {saturation:#,0} requests/s"));
             List<GcSample> samples = [];
-            for (int run = 1; run <= runs; run++)
+            for (int run = 1; run <= plan.Runs; run++)
             {
-                foreach (GcSetup setup in GcSetup.All)
+                foreach (GcSetup setup in setups)
                 {
                     await MeasureAsync(session, daemon, api, setup, [TestLoad.Closed(1), TestLoad.Open(Percent, saturation, run)], samples, cancellation);
                 }
@@ -34,9 +43,9 @@ internal static class GcCommand
             rows.AddRange(GcSample.Summarize(samples));
         }
 
-        ReportJson.Write(output, rows);
+        ResultFile.Write(output, rows, ReportJson.Default.IReadOnlyListGcRow);
         AnsiConsole.Write(GcTable.Of(rows));
-        Progress.Note($"The same figures are in {output}.");
+        RunLog.Note($"The same figures are in {output}.");
     }
 
     private static async Task<double> SaturateAsync(Session session, DaemonSession daemon, string api, CancellationToken cancellation)
@@ -50,7 +59,7 @@ internal static class GcCommand
         await using BindingEcho server = await BindingEcho.StartAsync(session.Plan, daemon, api, cancellation, setup);
         foreach (TestLoad load in loads)
         {
-            await Progress.StepAsync($"{api}, {setup.Name}, {load}", async () =>
+            await RunLog.StepAsync($"{api}, {setup.Name}, {load}", async () =>
             {
                 EchoHealth before = await server.NextHealthAsync(cancellation);
                 LatencyRow row = await TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load, cancellation);
@@ -58,7 +67,7 @@ internal static class GcCommand
                 var sample = new GcSample(setup, load, row, before, after);
                 if (setup.Noise == NoiseKind.Allocate && sample.MegabytesPerSecond < LeastMegabytesPerSecond)
                 {
-                    Progress.Warn(string.Create(CultureInfo.InvariantCulture, $"{setup.Name}: only {sample.MegabytesPerSecond:0} MB/s were allocated."));
+                    RunLog.Warn(string.Create(CultureInfo.InvariantCulture, $"{setup.Name}: only {sample.MegabytesPerSecond:0} MB/s were allocated."));
                 }
 
                 samples.Add(sample);

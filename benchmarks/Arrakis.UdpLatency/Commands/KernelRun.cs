@@ -1,4 +1,5 @@
 using System.Globalization;
+using Arrakis.Measuring.Sessions;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Report;
 
@@ -24,7 +25,7 @@ internal static class KernelRun
         MeasureAsync(kernel, SocketUse.Batch, "recvmmsg and sendmmsg", BatchInFlight, rows, cancellation);
 
     private static Task MeasureAsync(KernelBaseline kernel, SocketUse use, string name, int inFlight, List<LatencyRow> rows, CancellationToken cancellation) =>
-        Progress.StepAsync($"kernel sockets, {name}, {inFlight} in flight", async () =>
+        RunLog.StepAsync($"kernel sockets, {name}, {inFlight} in flight", async () =>
         {
             LatencyRow row = await kernel.MeasureAsync(use, inFlight, cancellation);
             rows.Add(row);

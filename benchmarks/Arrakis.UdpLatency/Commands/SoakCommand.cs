@@ -1,4 +1,6 @@
 using System.Globalization;
+using Arrakis.Measuring.Report;
+using Arrakis.Measuring.Sessions;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Report;
 using Arrakis.UdpLatency.Soak;
@@ -16,9 +18,9 @@ internal static class SoakCommand
             report = await SoakRun.RunAsync(session.Plan, daemon, TimeSpan.FromSeconds(seconds), cancellation);
         }
 
-        ReportJson.Write(output, report);
+        ResultFile.Write(output, report, ReportJson.Default.SoakReport);
         Show(report);
-        Progress.Note($"The same figures are in {output}.");
+        RunLog.Note($"The same figures are in {output}.");
         if (report.Faults.Count > 0)
         {
             throw new InvalidDataException($"The soak failed: {string.Join(" ", report.Faults)}");
@@ -27,14 +29,14 @@ internal static class SoakCommand
 
     private static void Show(SoakReport report)
     {
-        Progress.Note(string.Create(
+        RunLog.Note(string.Create(
             CultureInfo.InvariantCulture,
             $"{report.Sent:#,0} sent, {report.Received:#,0} answered, {report.Lost:#,0} lost ({report.Unexplained:#,0} of them unexplained), {report.Unsent:#,0} never sent, {report.Corrupt} corrupt."));
-        Progress.Note($"Drops that the device counted: {(report.Drops.Count == 0 ? "none" : string.Join(", ", report.Drops.Select(static drop => $"{drop.Key} {drop.Value}")))}.");
-        Progress.Note(string.Create(CultureInfo.InvariantCulture, $"Neighbours: {report.NeighboursBound:#,0} bound, {report.NeighboursRevoked:#,0} of them revoked."));
+        RunLog.Note($"Drops that the device counted: {(report.Drops.Count == 0 ? "none" : string.Join(", ", report.Drops.Select(static drop => $"{drop.Key} {drop.Value}")))}.");
+        RunLog.Note(string.Create(CultureInfo.InvariantCulture, $"Neighbours: {report.NeighboursBound:#,0} bound, {report.NeighboursRevoked:#,0} of them revoked."));
         foreach (SoakMemory memory in report.Memory)
         {
-            Progress.Note(string.Create(
+            RunLog.Note(string.Create(
                 CultureInfo.InvariantCulture,
                 $"Memory of the {memory.Of}: {memory.FirstKib:#,0} KiB at first, {memory.LastKib:#,0} KiB at last, {memory.SlopeKibPerMinute:+0.0;-0.0;0} KiB a minute in the second half: {(memory.IsFlat ? "flat" : "grows")}."));
         }

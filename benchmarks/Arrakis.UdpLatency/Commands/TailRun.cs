@@ -1,4 +1,6 @@
 using System.Globalization;
+using Arrakis.Measuring.Sessions;
+using Arrakis.TestBed.Dpdk;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Dpdk;
 using Arrakis.UdpLatency.Echo;
@@ -9,7 +11,7 @@ namespace Arrakis.UdpLatency.Commands;
 /// <summary>The rows that need DPDK: the same loads on its echo server and on the native one, on the same device.</summary>
 /// <param name="session">The run.</param>
 /// <param name="pages">Hugepages for DPDK.</param>
-internal sealed class TailRun(Session session, string pages)
+internal sealed class TailRun(Session session, HugePageFolder pages)
 {
     private const int SaturatingInFlight = 64;
     private static readonly int[] s_percents = [10, 50, 80];
@@ -29,7 +31,7 @@ internal sealed class TailRun(Session session, string pages)
         }
 
         Saturation = rows.Min(static row => row.RequestsPerSecond);
-        Progress.Note(string.Create(CultureInfo.InvariantCulture, $"Saturation is that of the slower server: {Saturation:#,0} requests/s."));
+        RunLog.Note(string.Create(CultureInfo.InvariantCulture, $"Saturation is that of the slower server: {Saturation:#,0} requests/s."));
     }
 
     /// <summary>Measures both servers at every load; the native one's closed loops are measured with the other APIs'.</summary>
@@ -51,7 +53,7 @@ internal sealed class TailRun(Session session, string pages)
 
     /// <summary>Measures one load and shows it.</summary>
     public static Task MeasureAsync(Session session, DaemonSession daemon, IEchoTarget server, TestLoad load, List<LatencyRow> rows, CancellationToken cancellation) =>
-        Progress.StepAsync($"arrakis, {server.Api}, {load}", async () =>
+        RunLog.StepAsync($"arrakis, {server.Api}, {load}", async () =>
         {
             LatencyRow row = await TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load, cancellation);
             rows.Add(row);

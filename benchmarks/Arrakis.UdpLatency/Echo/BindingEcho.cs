@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
+using Arrakis.UdpEchoServer;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Gc;
 using Arrakis.UdpLatency.Processes;
@@ -11,6 +13,9 @@ namespace Arrakis.UdpLatency.Echo;
 /// <summary>A process that echoes through the rings of a binding with one of the APIs.</summary>
 internal sealed class BindingEcho : IEchoTarget
 {
+    // Built beside this program, as it refers to it.
+    private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "Arrakis.UdpEchoServer");
+
     private readonly ChildProcess _server;
     private readonly EchoReady _ready;
     private readonly Task _reading;
@@ -60,13 +65,17 @@ internal sealed class BindingEcho : IEchoTarget
             Port = DemoNetwork.EchoPort,
             Core = plan.ServerCore,
             Spin = true,
+            IsNative = api == Apis.Native,
             Noise = setup?.Noise ?? NoiseKind.None,
             Mode = setup?.Mode ?? CollectorMode.AsConfigured,
         };
-        ChildProcess server = Role.Start(api == Apis.Native ? Roles.NativeEcho : Roles.SocketEcho, order, RoleJson.Default.EchoOrder, environment: setup?.Environment);
+        string program = setup is { IsNativeAot: true }
+            ? plan.NativeAotServer ?? throw new InvalidOperationException("No echo server was published with NativeAOT: make bench-gc publishes it.")
+            : s_program;
+        ChildProcess server = ChildProcess.Start($"{api} echo", null, program, [JsonSerializer.Serialize(order, EchoJson.Default.EchoOrder)], ChildEnding.Input, setup?.Environment);
         try
         {
-            EchoReady ready = await server.AnswerAsync(RoleJson.Default.EchoReady, MeasurementPlan.StartTimeout, cancellation);
+            EchoReady ready = await server.AnswerAsync(EchoJson.Default.EchoReady, MeasurementPlan.StartTimeout, cancellation);
             return new BindingEcho(api, server, ready);
         }
         catch
@@ -95,7 +104,7 @@ internal sealed class BindingEcho : IEchoTarget
         {
             while (true)
             {
-                EchoHealth health = await _server.AnswerAsync(RoleJson.Default.EchoHealth, Timeout.InfiniteTimeSpan, CancellationToken.None);
+                EchoHealth health = await _server.AnswerAsync(EchoJson.Default.EchoHealth, Timeout.InfiniteTimeSpan, CancellationToken.None);
                 Volatile.Write(ref _health, health);
                 Interlocked.Exchange(ref _next, new TaskCompletionSource<EchoHealth>(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult(health);
             }

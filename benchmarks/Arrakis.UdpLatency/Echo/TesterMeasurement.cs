@@ -1,6 +1,7 @@
 using Arrakis.Contract.Control;
 using Arrakis.Native.Threads;
 using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Device;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Report;
 using Arrakis.Wire;
@@ -33,7 +34,10 @@ internal static class TesterMeasurement
             result.RoundTrip.P999,
             (double)calls / Math.Max(1, result.Received),
             result.RoundTrip.P9999,
-            result.RoundTrip.Max);
+            result.RoundTrip.Max)
+        {
+            Distribution = result.Histogram is { } histogram ? RoundTripDistribution.Of(HistogramText.Decode(histogram)) : [],
+        };
         LatencyRow row = LatencyRow.From(Paths.Arrakis, target.Api, load.InFlight, measured);
         return (row with { Tail = row.Tail! with { LoadPercent = load.Percent, OfferedPerSecond = load.RequestsPerSecond } }, result);
     }

@@ -1,3 +1,5 @@
+using Arrakis.Measuring.Report;
+using Arrakis.UdpEchoServer;
 using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Report;
 

@@ -1,3 +1,5 @@
+using Arrakis.UdpEchoServer;
+
 namespace Arrakis.UdpLatency.Gc;
 
 /// <summary>How the runtime of an echo server is set up, and what its other threads do meanwhile.</summary>
@@ -7,6 +9,9 @@ namespace Arrakis.UdpLatency.Gc;
 /// <param name="Environment">Variables of its environment.</param>
 internal sealed record GcSetup(string Name, NoiseKind Noise, CollectorMode Mode, IReadOnlyDictionary<string, string> Environment)
 {
+    /// <summary>Whether the server is the one that was published with NativeAOT.</summary>
+    public bool IsNativeAot { get; init; }
+
     /// <summary>All that are compared. The first two are controls: what the cores' sharing costs without a collection.</summary>
     public static IReadOnlyList<GcSetup> All { get; } =
     [
@@ -19,35 +24,11 @@ internal sealed record GcSetup(string Name, NoiseKind Noise, CollectorMode Mode,
         Of("generation 0 of 256 MiB", NoiseKind.Allocate, CollectorMode.AsConfigured, [.. Workstation(concurrent: false), ("DOTNET_GCgen0size", "10000000")]),
         Of("SustainedLowLatency", NoiseKind.Allocate, CollectorMode.SustainedLowLatency, Workstation(concurrent: true)),
         Of("no-GC regions", NoiseKind.Allocate, CollectorMode.NoGcRegions, Workstation(concurrent: false)),
+        Of("NativeAOT", NoiseKind.Allocate, CollectorMode.AsConfigured, Workstation(concurrent: false)) with { IsNativeAot = true },
     ];
 
     private static GcSetup Of(string name, NoiseKind noise, CollectorMode mode, IReadOnlyList<(string Name, string Value)> environment) =>
         new(name, noise, mode, environment.ToDictionary(static variable => variable.Name, static variable => variable.Value));
 
     private static (string Name, string Value)[] Workstation(bool concurrent) => [("DOTNET_gcServer", "0"), ("DOTNET_gcConcurrent", concurrent ? "1" : "0")];
-}
-
-/// <summary>What the other threads of an echo server do.</summary>
-internal enum NoiseKind
-{
-    /// <summary>There are none.</summary>
-    None,
-
-    /// <summary>They write as much memory as the allocating ones, always the same.</summary>
-    Write,
-
-    /// <summary>They allocate.</summary>
-    Allocate,
-}
-
-/// <summary>What a server's own code asks of the collector.</summary>
-internal enum CollectorMode
-{
-    AsConfigured,
-
-    /// <summary><see cref="System.Runtime.GCLatencyMode.SustainedLowLatency"/>.</summary>
-    SustainedLowLatency,
-
-    /// <summary>One region without collections after the other, each as large as it may be.</summary>
-    NoGcRegions,
 }

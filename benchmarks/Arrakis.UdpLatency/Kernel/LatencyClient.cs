@@ -169,5 +169,8 @@ internal sealed class LatencyClient
         _histogram.GetValueAtPercentile(99.9),
         SystemCallsPerRequest: 0,
         _histogram.GetValueAtPercentile(99.99),
-        _histogram.GetValueAtPercentile(100));
+        _histogram.GetValueAtPercentile(100))
+    {
+        Distribution = RoundTripDistribution.Of(_histogram),
+    };
 }

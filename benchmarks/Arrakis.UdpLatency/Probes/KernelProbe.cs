@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using Arrakis.Measuring.Report;
 using Arrakis.UdpLatency.Report;
 
 namespace Arrakis.UdpLatency.Probes;

@@ -22,31 +22,4 @@ internal static class Role
         string line = await process.ReadLineAsync(timeout, cancellation);
         return JsonSerializer.Deserialize(line, type) ?? throw new InvalidDataException($"{process.Name} answered nothing.");
     }
-
-    /// <summary>Writes this process's answer.</summary>
-    public static void Answer<TAnswer>(TAnswer answer, JsonTypeInfo<TAnswer> type)
-    {
-        Console.Out.WriteLine(JsonSerializer.Serialize(answer, type));
-        Console.Out.Flush();
-    }
-
-    /// <summary>Calls when the one that started this process closes our standard input, as it does when it ends.</summary>
-    public static void OnParentGone(Action gone)
-    {
-        var watch = new Thread(() =>
-        {
-            using Stream input = Console.OpenStandardInput();
-            while (input.ReadByte() >= 0)
-            {
-                // Nothing is said there; only its end counts.
-            }
-
-            gone();
-        })
-        {
-            IsBackground = true,
-            Name = "parent-watch",
-        };
-        watch.Start();
-    }
 }

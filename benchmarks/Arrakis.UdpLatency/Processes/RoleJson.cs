@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Kernel;
 using Arrakis.UdpLatency.Probes;
 using Arrakis.UdpLatency.Report;
@@ -9,9 +8,6 @@ namespace Arrakis.UdpLatency.Processes;
 /// <summary>JSON of orders and answers between the processes of this program.</summary>
 [JsonSerializable(typeof(ServerOrder))]
 [JsonSerializable(typeof(ClientOrder))]
-[JsonSerializable(typeof(EchoOrder))]
-[JsonSerializable(typeof(EchoReady))]
-[JsonSerializable(typeof(EchoHealth))]
 [JsonSerializable(typeof(ProbeOrder))]
 [JsonSerializable(typeof(ProbeReport))]
 [JsonSerializable(typeof(ServingThread))]

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Arrakis.UdpLatency.Echo;
+using Arrakis.UdpEchoServer;
 using Arrakis.UdpLatency.Kernel;
 
 namespace Arrakis.UdpLatency.Processes;
@@ -10,38 +10,24 @@ internal static class Roles
 {
     public const string KernelServer = "kernel-server";
     public const string KernelClient = "kernel-client";
-    public const string NativeEcho = "native-echo";
-    public const string SocketEcho = "socket-echo";
     public const string KernelProbe = "kernel-probe";
 
     /// <summary>Plays a role; returns the process's exit code.</summary>
     public static async Task<int> PlayAsync(string role, string order)
     {
-        using var parentGone = new CancellationTokenSource();
-        if (role is NativeEcho or SocketEcho)
-        {
-            Role.OnParentGone(parentGone.Cancel);
-        }
-        else
-        {
-            Role.OnParentGone(() => Environment.Exit(0));
-        }
-
+        Conversation.OnParentGone(static () => Environment.Exit(0));
         switch (role)
         {
             case KernelServer:
                 KernelEchoServer.Run(
                     Read(order, RoleJson.Default.ServerOrder),
-                    thread => Role.Answer(new ServingThread(thread), RoleJson.Default.ServingThread));
+                    thread => Conversation.Answer(new ServingThread(thread), RoleJson.Default.ServingThread));
                 return 0;
             case KernelClient:
-                Role.Answer(LatencyClient.Run(Read(order, RoleJson.Default.ClientOrder)), RoleJson.Default.Measurement);
-                return 0;
-            case NativeEcho or SocketEcho:
-                await EchoServer.RunAsync(Read(order, RoleJson.Default.EchoOrder), native: role == NativeEcho, parentGone.Token);
+                Conversation.Answer(LatencyClient.Run(Read(order, RoleJson.Default.ClientOrder)), RoleJson.Default.Measurement);
                 return 0;
             case KernelProbe:
-                Role.Answer(await Probes.KernelProbe.RunAsync(Read(order, RoleJson.Default.ProbeOrder)), RoleJson.Default.ProbeReport);
+                Conversation.Answer(await Probes.KernelProbe.RunAsync(Read(order, RoleJson.Default.ProbeOrder)), RoleJson.Default.ProbeReport);
                 return 0;
             default:
                 await Console.Error.WriteLineAsync($"There is no role '{role}'.");

@@ -99,6 +99,10 @@ internal sealed record BenchmarkRow
     [JsonPropertyName("max_us_max")]
     public double? MaxMax { get; init; }
 
+    /// <summary>Medians over the pairs at each percentile that has enough round trips; null where there is no distribution.</summary>
+    [JsonPropertyName("distribution")]
+    public IReadOnlyList<DistributionPoint>? Distribution { get; init; }
+
     /// <summary>Requests of all pairs without a reply, or never sent.</summary>
     [JsonPropertyName("lost")]
     public long? Lost { get; init; }

@@ -45,7 +45,7 @@ internal sealed record LatencyRow(
             Math.Round(measured.Received / measured.Seconds),
             Math.Round(measured.SystemCallsPerRequest, 4))
         {
-            Tail = measured.Max == 0 ? null : new LatencyTail(Microseconds(measured.P9999), Microseconds(measured.Max), measured.Lost),
+            Tail = measured.Max == 0 ? null : new LatencyTail(Microseconds(measured.P9999), Microseconds(measured.Max), measured.Lost) { Distribution = [.. measured.Distribution.Select(Microseconds)] },
         };
     }
 
@@ -58,7 +58,11 @@ internal sealed record LatencyRow(
 /// <param name="Lost">Requests without a reply, or never sent.</param>
 /// <param name="LoadPercent">Percent of saturation, of an open loop.</param>
 /// <param name="OfferedPerSecond">Requests due in a second, of an open loop.</param>
-internal sealed record LatencyTail(double P9999, double Max, long Lost, int? LoadPercent = null, double? OfferedPerSecond = null);
+internal sealed record LatencyTail(double P9999, double Max, long Lost, int? LoadPercent = null, double? OfferedPerSecond = null)
+{
+    /// <summary>Microseconds at each of <see cref="RoundTripDistribution.Percentiles"/> that there are enough round trips for.</summary>
+    public IReadOnlyList<double> Distribution { get; init; } = [];
+}
 
 /// <summary>Which way requests take.</summary>
 internal static class Paths

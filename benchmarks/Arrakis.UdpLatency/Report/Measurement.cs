@@ -11,4 +11,8 @@ namespace Arrakis.UdpLatency.Report;
 /// <param name="SystemCallsPerRequest">System calls of the serving thread for each request.</param>
 /// <param name="P9999">99.99th percentile in nanoseconds.</param>
 /// <param name="Max">Longest round trip in nanoseconds.</param>
-internal sealed record Measurement(long Received, long Lost, long Corrupt, double Seconds, long P50, long P99, long P999, double SystemCallsPerRequest, long P9999 = 0, long Max = 0);
+internal sealed record Measurement(long Received, long Lost, long Corrupt, double Seconds, long P50, long P99, long P999, double SystemCallsPerRequest, long P9999 = 0, long Max = 0)
+{
+    /// <summary>Nanoseconds at each of <see cref="RoundTripDistribution.Percentiles"/> that there are enough round trips for.</summary>
+    public IReadOnlyList<long> Distribution { get; init; } = [];
+}

@@ -27,6 +27,9 @@ internal sealed record MeasurementPlan
     /// <summary>How long a run measures.</summary>
     public int DurationMilliseconds { get; init; } = 2000;
 
+    /// <summary>The echo server that was published with NativeAOT; null where none was.</summary>
+    public string? NativeAotServer { get; init; }
+
     /// <summary>Time after which a run counts as hung.</summary>
     public TimeSpan RunTimeout => TimeSpan.FromMilliseconds(WarmupMilliseconds + DurationMilliseconds) + StartTimeout;
 }

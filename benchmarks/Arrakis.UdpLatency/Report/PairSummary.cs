@@ -1,3 +1,5 @@
+using Arrakis.Measuring.Report;
+
 namespace Arrakis.UdpLatency.Report;
 
 /// <summary>Sums up the pairs of a benchmark: each pair is one run of every row, kernel and arrakis in turn.</summary>
@@ -50,6 +52,7 @@ internal static class PairSummary
             Max = tails is [] ? null : Math.Round(Statistics.Median(tails.Select(tail => tail.Max)), 3),
             MaxMin = tails is [] ? null : tails.Min(tail => tail.Max),
             MaxMax = tails is [] ? null : tails.Max(tail => tail.Max),
+            Distribution = RoundTripDistribution.MedianOf([.. tails.Select(tail => tail.Distribution)]),
             Lost = tails is [] ? null : tails.Sum(tail => tail.Lost),
             P50OverDpdk = OverDpdk(pairs, kind, row => row.P50),
             P99OverDpdk = OverDpdk(pairs, kind, row => row.P99),
@@ -67,47 +70,29 @@ internal static class PairSummary
             return null;
         }
 
-        List<double> ratios = [];
-        foreach (IReadOnlyList<LatencyRow> pair in pairs)
-        {
-            LatencyRow? kernel = pair.FirstOrDefault(row => row.Path == kernelPath && row.InFlight == kind.InFlight);
-            LatencyRow? own = Find(pair, kind, kind.Api);
-            if (kernel is not null && own is not null && figure(own) > 0)
-            {
-                ratios.Add(figure(kernel) / figure(own));
-            }
-        }
-
-        return ratios.Count == 0 ? null : Math.Round(Statistics.Median(ratios), 2);
+        return Statistics.MedianRatio(
+            pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Kernel: pair.FirstOrDefault(row => row.Path == kernelPath && row.InFlight == kind.InFlight)))
+                .Where(static rows => rows is { Own: not null, Kernel: not null })
+                .Select(rows => (figure(rows.Kernel!), figure(rows.Own!))),
+            digits: 2);
     }
 
-    private static double? OverBatch(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind)
-    {
-        double[] ratios =
-        [
-            .. pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Batch: pair.FirstOrDefault(row => row.Path == Paths.KernelBatch && row.InFlight == kind.InFlight)))
-                .Where(rows => kind.Path == Paths.Arrakis && rows.Own is not null && rows.Batch is not null)
-                .Select(rows => rows.Own!.RequestsPerSecond / rows.Batch!.RequestsPerSecond),
-        ];
-        return ratios is [] ? null : Math.Round(Statistics.Median(ratios), 2);
-    }
+    private static double? OverBatch(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind) => kind.Path != Paths.Arrakis
+        ? null
+        : Statistics.MedianRatio(
+            pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Batch: pair.FirstOrDefault(row => row.Path == Paths.KernelBatch && row.InFlight == kind.InFlight)))
+                .Where(static rows => rows is { Own: not null, Batch: not null })
+                .Select(static rows => (rows.Own!.RequestsPerSecond, rows.Batch!.RequestsPerSecond)),
+            digits: 2);
 
     /// <summary>Native figure over DPDK's at the same load: the ratio within each pair, then the median.</summary>
-    private static double? OverDpdk(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind, Func<LatencyRow, double> figure)
-    {
-        if (kind.Api != Apis.Native)
-        {
-            return null;
-        }
-
-        double[] ratios =
-        [
-            .. pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
-                .Where(rows => rows.Own is not null && rows.Dpdk is not null && figure(rows.Dpdk) > 0)
-                .Select(rows => figure(rows.Own!) / figure(rows.Dpdk!)),
-        ];
-        return ratios is [] ? null : Math.Round(Statistics.Median(ratios), 3);
-    }
+    private static double? OverDpdk(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind, Func<LatencyRow, double> figure) => kind.Api != Apis.Native
+        ? null
+        : Statistics.MedianRatio(
+            pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
+                .Where(static rows => rows is { Own: not null, Dpdk: not null })
+                .Select(rows => (figure(rows.Own!), figure(rows.Dpdk!))),
+            digits: 3);
 
     private static LatencyRow? Find(IReadOnlyList<LatencyRow> pair, LatencyRow kind, string api) =>
         pair.FirstOrDefault(row => row.Path == kind.Path && row.Api == api && row.InFlight == kind.InFlight && row.Tail?.LoadPercent == kind.Tail?.LoadPercent);

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Arrakis.Contract.Control;
+using Arrakis.Measuring.Report;
+using Arrakis.Measuring.Sessions;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Device;
 using Arrakis.UdpLatency.Commands;
@@ -21,11 +23,7 @@ internal sealed class SoakRun
     private readonly List<MemoryTrend> _memory = [];
     private readonly List<LatencyRow> _rows = [];
     private readonly Dictionary<string, int> _processes;
-    private long _sent;
-    private long _received;
-    private long _lost;
-    private long _unsent;
-    private long _corrupt;
+    private readonly SoakTotals _totals = new();
 
     private SoakRun(MeasurementPlan plan, DaemonSession daemon, BindingEcho server, int device)
     {
@@ -50,7 +48,7 @@ internal sealed class SoakRun
     private async Task<SoakReport> RunAsync(TimeSpan time, CancellationToken cancellation)
     {
         LatencyRow full = await TesterMeasurement.MeasureAsync(_plan, _daemon, _server, TestLoad.Closed(SaturatingInFlight), cancellation);
-        Progress.Note(string.Create(CultureInfo.InvariantCulture, $"Saturation: {full.RequestsPerSecond:#,0} requests/s. {Percent} % of it for {time.TotalSeconds:0} s, while neighbours are bound and revoked."));
+        RunLog.Note(string.Create(CultureInfo.InvariantCulture, $"Saturation: {full.RequestsPerSecond:#,0} requests/s. {Percent} % of it for {time.TotalSeconds:0} s, while neighbours are bound and revoked."));
         IReadOnlyDictionary<string, long> before = await ReadDropsAsync(cancellation);
         var churn = new NeighbourChurn(_daemon.ControlSocket, seed: 1);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -63,9 +61,9 @@ internal sealed class SoakRun
             elapsed = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
             Sample(elapsed);
             LatencyRow row = _rows[^1];
-            Progress.Note(string.Create(
+            RunLog.Note(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{elapsed,7:0.0} s  {row.RequestsPerSecond,11:#,0}/s  p50 {row.P50:0.00}  p99 {row.P99:0.00}  p99.9 {row.P999:0.00}  max {row.Tail!.Max:0} µs  lost {_lost}  unsent {_unsent}  neighbours {churn.Bound}, revoked {churn.Revoked}"));
+                $"{elapsed,7:0.0} s  {row.RequestsPerSecond,11:#,0}/s  p50 {row.P50:0.00}  p99 {row.P99:0.00}  p99.9 {row.P999:0.00}  max {row.Tail!.Max:0} µs  lost {_totals.Lost}  unsent {_totals.Unsent}  neighbours {churn.Bound}, revoked {churn.Revoked}"));
             if (neighbours.IsCompleted)
             {
                 await neighbours; // It fails here with what went wrong.
@@ -81,61 +79,31 @@ internal sealed class SoakRun
     {
         (LatencyRow row, TestResult result) = await TesterMeasurement.MeasureWithResultAsync(_plan, _daemon, _server, load, cancellation);
         _rows.Add(row);
-        _sent += result.Sent;
-        _received += result.Received;
-        _lost += result.Lost;
-        _unsent += result.Unsent;
-        _corrupt += result.Corrupt;
+        _totals.Add(result);
     }
 
     private async Task<SoakReport> ReportAsync(double saturation, double seconds, IReadOnlyDictionary<string, long> before, NeighbourChurn churn, CancellationToken cancellation)
     {
-        IReadOnlyDictionary<string, long> after = await ReadDropsAsync(cancellation);
-        var drops = after.Select(drop => (drop.Key, Count: drop.Value - before.GetValueOrDefault(drop.Key)))
-            .Where(static drop => drop.Count != 0)
-            .ToDictionary(static drop => drop.Key, static drop => drop.Count);
-        long unexplained = Math.Max(0, _lost - drops.Values.Sum());
-        List<string> faults = [];
-        if (unexplained > 0)
-        {
-            faults.Add($"{unexplained} of {_lost} lost requests are explained by no counter.");
-        }
-
-        if (_corrupt > 0)
-        {
-            faults.Add($"{_corrupt} replies were corrupt.");
-        }
-
-        if (_sent != _received + _lost)
-        {
-            faults.Add($"{_sent} were sent, {_received} answered and {_lost} lost: that does not add up.");
-        }
-
-        if (churn.Bound == 0 || churn.Revoked == 0)
-        {
-            faults.Add("No neighbour came and went.");
-        }
-
-        faults.AddRange(_memory.Where(static trend => !trend.IsFlat).Select(static trend => $"The memory of the {trend.Name} grows."));
+        IReadOnlyDictionary<string, long> drops = SoakTotals.Between(before, await ReadDropsAsync(cancellation));
         return new SoakReport
         {
             Seconds = Math.Round(seconds, 1),
             Saturation = saturation,
             Offered = Math.Round(saturation * Percent / 100),
-            Sent = _sent,
-            Received = _received,
-            Lost = _lost,
-            Unsent = _unsent,
-            Corrupt = _corrupt,
+            Sent = _totals.Sent,
+            Received = _totals.Received,
+            Lost = _totals.Lost,
+            Unsent = _totals.Unsent,
+            Corrupt = _totals.Corrupt,
             Drops = drops,
-            Unexplained = unexplained,
+            Unexplained = _totals.Unexplained(drops),
             P50 = Statistics.Median(_rows.Select(static row => row.P50)),
             WorstP999 = _rows.Max(static row => row.P999),
             Max = _rows.Max(static row => row.Tail!.Max),
             NeighboursBound = churn.Bound,
             NeighboursRevoked = churn.Revoked,
             Memory = [.. _memory.Select(static trend => new SoakMemory(trend.Name, Kib(trend.First), Kib(trend.Last), Kib(trend.SlopePerMinute), trend.IsFlat))],
-            Faults = faults,
+            Faults = _totals.Faults(drops, churn.Bound, churn.Revoked, _memory),
         };
     }
 

@@ -1,5 +1,6 @@
 using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Processes;
 
 namespace Arrakis.ControlPlane.Tests.ControlSocket;
 
@@ -9,7 +10,7 @@ public sealed class DaemonFixture : IAsyncLifetime
     /// <summary>The daemon.</summary>
     public DaemonProcess Daemon { get; private set; } = null!;
 
-    internal int OpenDescriptors => OpenFiles.CountOf(Daemon.ProcessId);
+    internal int OpenCount => OpenDescriptors.CountOf(Daemon.ProcessId);
 
     public async ValueTask InitializeAsync() => Daemon = await DaemonProcess.StartAsync(new DaemonSetup
     {

@@ -128,7 +128,7 @@ public sealed class HostileMessageTests(DaemonFixture fixture) : IClassFixture<D
     {
         using RawClient good = await RawClient.GreetAsync(Path);
         using RawClient bad = await RawClient.GreetAsync(Path);
-        int before = fixture.OpenDescriptors;
+        int before = fixture.OpenCount;
         using Sent sent = Sent.Make(kind);
         for (int i = 0; i < 10; i++)
         {
@@ -139,7 +139,7 @@ public sealed class HostileMessageTests(DaemonFixture fixture) : IClassFixture<D
 
         await bad.SendAsync("garbage", sent.Descriptor);
         _ = await bad.ReceiveErrorAsync(ErrorCode.MalformedMessage);
-        await fixture.Daemon.UntilAsync(() => fixture.OpenDescriptors <= before, "as few descriptors as before");
+        await fixture.Daemon.UntilAsync(() => fixture.OpenCount <= before, "as few descriptors as before");
         await AssertWorksAsync(good);
     }
 
@@ -147,7 +147,7 @@ public sealed class HostileMessageTests(DaemonFixture fixture) : IClassFixture<D
     public async Task A_disconnect_in_the_middle_of_a_bind_leaves_nothing_bound()
     {
         using RawClient good = await RawClient.GreetAsync(Path);
-        int before = fixture.OpenDescriptors;
+        int before = fixture.OpenCount;
         for (int i = 0; i < 20; i++)
         {
             using RawClient leaving = await RawClient.GreetAsync(Path);
@@ -156,7 +156,7 @@ public sealed class HostileMessageTests(DaemonFixture fixture) : IClassFixture<D
 
         await fixture.Daemon.UntilAsync(async () => (await good.ListAsync()).Count == 0, "no binding left");
         await AssertWorksAsync(good);
-        await fixture.Daemon.UntilAsync(() => fixture.OpenDescriptors <= before, "as few descriptors as before");
+        await fixture.Daemon.UntilAsync(() => fixture.OpenCount <= before, "as few descriptors as before");
     }
 
     [Fact]
@@ -191,7 +191,7 @@ public sealed class HostileMessageTests(DaemonFixture fixture) : IClassFixture<D
     public async Task A_thousand_connections_that_say_nothing_crowd_out_only_each_other()
     {
         using RawClient good = await RawClient.GreetAsync(Path);
-        int before = fixture.OpenDescriptors;
+        int before = fixture.OpenCount;
         List<RawClient> silent = [];
         try
         {
@@ -210,7 +210,7 @@ public sealed class HostileMessageTests(DaemonFixture fixture) : IClassFixture<D
         }
 
         await AssertWorksAsync(good);
-        await fixture.Daemon.UntilAsync(() => fixture.OpenDescriptors <= before, "as few descriptors as before");
+        await fixture.Daemon.UntilAsync(() => fixture.OpenCount <= before, "as few descriptors as before");
     }
 
     private static async Task AssertWorksAsync(RawClient client)

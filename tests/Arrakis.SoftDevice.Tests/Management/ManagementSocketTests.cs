@@ -7,6 +7,7 @@ using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Tests.Support;
+using Arrakis.TestBed.Processes;
 using Arrakis.Wire;
 using static Arrakis.SoftDevice.Tests.Support.DeviceUnderTest;
 

@@ -2,6 +2,7 @@ using Arrakis.Contract.Control;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Ports.Tester;
 using Arrakis.SoftDevice.Tests.Support;
+using Arrakis.TestBed.Device;
 using Arrakis.Wire;
 using HdrHistogram;
 using TestResult = Arrakis.Contract.Control.TestResult;

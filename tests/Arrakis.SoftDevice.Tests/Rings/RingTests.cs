@@ -9,10 +9,14 @@ namespace Arrakis.SoftDevice.Tests.Rings;
 public sealed class RingTests
 {
     private const string Seed = "0000KOIgTR2Y";
+    private const int Rounds = 4; // of the smallest ring, past the wrap of the split ring's index
     private static readonly byte[] _header = new byte[VirtioNetHeader.Length];
 
     public static TheoryData<VirtqueueFormat, int> Sizes =>
         [.. Enumerable.Range(1, 15).SelectMany(bits => Enum.GetValues<VirtqueueFormat>().Select(format => (format, 1 << bits)))];
+
+    public static TheoryData<VirtqueueFormat, int, VirtioFeatures> SizesInAndOutOfOrder =>
+        [.. Enumerable.Range(1, 15).SelectMany(bits => Enum.GetValues<VirtqueueFormat>().SelectMany(format => new[] { VirtioFeatures.None, VirtioFeatures.InOrder }.Select(features => (format, 1 << bits, features))))];
 
     public static TheoryData<VirtqueueFormat> Formats => [VirtqueueFormat.Split, VirtqueueFormat.Packed];
 
@@ -26,7 +30,7 @@ public sealed class RingTests
             DeviceRing device = driver.Attach(VirtioFeatures.Version1);
             ushort start = device.NextAvailable;
             byte[] frame = new byte[64];
-            for (int i = 0; i < size * 2; i++)
+            for (int i = 0; i < size * Rounds; i++)
             {
                 Assert.False(device.HasAvailable);
                 Assert.Equal(RingRead.Empty, device.TryRead(_header.ToArray(), frame, out _));
@@ -41,19 +45,19 @@ public sealed class RingTests
                 Assert.Empty(used);
             }
 
-            // Two rounds: a packed ring is where it was, its wrap counter too.
-            Assert.Equal(format == VirtqueueFormat.Packed ? start : (ushort)(start + size * 2), device.NextAvailable);
+            // An even number of rounds: a packed ring is where it was, its wrap counter too.
+            Assert.Equal(format == VirtqueueFormat.Packed ? start : (ushort)(start + size * Rounds), device.NextAvailable);
         }
     }
 
     [Theory]
-    [MemberData(nameof(Sizes))]
-    public void What_the_device_writes_fills_the_ring_and_no_more(VirtqueueFormat format, int size)
+    [MemberData(nameof(SizesInAndOutOfOrder))]
+    public void What_the_device_writes_fills_the_ring_and_no_more(VirtqueueFormat format, int size, VirtioFeatures features)
     {
         IDriverRing driver = IDriverRing.Create(format, size, 64, start: 5, out QueueMemory memory);
         using (memory)
         {
-            DeviceRing device = driver.Attach(VirtioFeatures.InOrder);
+            DeviceRing device = driver.Attach(features);
             for (int round = 0; round < 3; round++)
             {
                 while (driver.TryOffer())

@@ -1,5 +1,6 @@
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Tests.Support;
+using Arrakis.TestBed.Processes;
 using Arrakis.Wire.VhostUser;
 using CsCheck;
 using static Arrakis.SoftDevice.Tests.Support.DeviceUnderTest;

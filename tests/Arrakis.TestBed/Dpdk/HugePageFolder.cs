@@ -3,7 +3,7 @@ using Arrakis.TestBed.Machine;
 
 namespace Arrakis.TestBed.Dpdk;
 
-/// <summary>A hugetlbfs of the tests' own, which DPDK needs, with a folder beside it for sockets.</summary>
+/// <summary>A hugetlbfs of one's own, which DPDK needs, with a folder beside it for sockets.</summary>
 public sealed class HugePageFolder : IAsyncDisposable
 {
     private static int s_count;
@@ -16,12 +16,22 @@ public sealed class HugePageFolder : IAsyncDisposable
     /// <summary>The mounted file system.</summary>
     public string Pages => Path.Combine(Folder, "pages");
 
+    /// <summary>Mounts it; it is unmounted at the disposal.</summary>
+    /// <exception cref="InvalidOperationException">It cannot be mounted; nothing is left behind.</exception>
     public static async Task<HugePageFolder> MountAsync()
     {
-        var folder = new HugePageFolder(string.Create(CultureInfo.InvariantCulture, $"/run/arrakis-interop-{Environment.ProcessId}-{Interlocked.Increment(ref s_count)}"));
+        var folder = new HugePageFolder(string.Create(CultureInfo.InvariantCulture, $"/run/arrakis-dpdk-{Environment.ProcessId}-{Interlocked.Increment(ref s_count)}"));
         _ = Directory.CreateDirectory(folder.Pages);
-        await Command.RunAsync("mount", ["-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder.Pages], CancellationToken.None);
-        return folder;
+        try
+        {
+            await Command.RunAsync("mount", ["-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder.Pages], CancellationToken.None);
+            return folder;
+        }
+        catch
+        {
+            Directory.Delete(folder.Folder, recursive: true);
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()

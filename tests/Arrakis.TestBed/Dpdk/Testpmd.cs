@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using Arrakis.Native.Processes;
 using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
@@ -9,9 +8,10 @@ using Arrakis.TestBed.Processes;
 namespace Arrakis.TestBed.Dpdk;
 
 /// <summary>DPDK's own test program, with one port or more, spoken to through its command line.</summary>
-public sealed partial class Testpmd : IAsyncDisposable
+public sealed class Testpmd : IAsyncDisposable
 {
     private const string Prompt = "testpmd> ";
+    private const string WorkerName = "rte-worker";
     private const int InterruptSignal = 2;
     private const int KillSignal = 9;
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
@@ -33,6 +33,30 @@ public sealed partial class Testpmd : IAsyncDisposable
 
     /// <summary>Its prompts and answers so far. What it complains of may come in the middle of them, so that is kept apart.</summary>
     public string Output => TextOf(_output);
+
+    /// <summary>The thread that forwards.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    public int ForwardingThread
+    {
+        get
+        {
+            string? task = Directory.EnumerateDirectories($"/proc/{_process.Id}/task")
+                .FirstOrDefault(static task => File.ReadAllText($"{task}/comm").StartsWith(WorkerName, StringComparison.Ordinal));
+            return task is null
+                ? throw new InvalidOperationException("dpdk-testpmd has no forwarding thread.")
+                : int.Parse(Path.GetFileName(task), CultureInfo.InvariantCulture);
+        }
+    }
+
+    /// <summary>Fails if it has ended, with its own words.</summary>
+    /// <exception cref="InvalidOperationException">It has.</exception>
+    public void ThrowIfExited()
+    {
+        if (_process.HasExited)
+        {
+            throw new InvalidOperationException($"dpdk-testpmd ended with code {_process.ExitCode}:\n{Output}\n{TextOf(_errors)}");
+        }
+    }
 
     /// <summary>Starts it and waits for its prompt; nothing is forwarded yet.</summary>
     /// <param name="pages">Its hugepages.</param>
@@ -91,8 +115,8 @@ public sealed partial class Testpmd : IAsyncDisposable
     /// <summary>Frames that the port has received and sent so far.</summary>
     public async Task<(long Received, long Sent)> CountersAsync()
     {
-        string answer = await TellAsync("show port stats 0");
-        return (Number(Received(), answer), Number(Sent(), answer));
+        TestpmdStatistics statistics = TestpmdStatistics.Parse(await TellAsync("show port stats 0"));
+        return (statistics.Received, statistics.Sent);
     }
 
     /// <summary>Waits for text in the output after a place.</summary>
@@ -172,18 +196,4 @@ public sealed partial class Testpmd : IAsyncDisposable
             }
         }
     }
-
-    private static long Number(Regex pattern, string text)
-    {
-        Match match = pattern.Match(text);
-        return match.Success
-            ? long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)
-            : throw new InvalidOperationException($"dpdk-testpmd's answer has no {pattern}:\n{text}");
-    }
-
-    [GeneratedRegex(@"RX-packets:\s*(\d+)")]
-    private static partial Regex Received();
-
-    [GeneratedRegex(@"TX-packets:\s*(\d+)")]
-    private static partial Regex Sent();
 }
