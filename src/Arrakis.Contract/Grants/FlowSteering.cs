@@ -1,4 +1,3 @@
-using Arrakis.Wire;
 using Arrakis.Wire.Frames;
 
 namespace Arrakis.Contract;
