@@ -22,7 +22,7 @@ public class DemultiplexBenchmarks
     public void Open()
     {
         _device = new MemoryNic(VirtqueueFormat.Split);
-        _ports = new UdpPortTable(_device.Nic);
+        _ports = new UdpPortTable(_device.Nic.Queues[0]);
         _frame = BenchmarkFrames.Udp(Payload);
     }
 

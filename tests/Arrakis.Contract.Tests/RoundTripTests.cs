@@ -36,8 +36,30 @@ public sealed class RoundTripTests
         Assert.Equal("""{"type":"hello","version":1,"id":1}""", Encoding.UTF8.GetString(MessageCodec.Encode(Samples.Requests[0])));
         BindNicRequest bind = Assert.IsType<BindNicRequest>(MessageCodec.DecodeRequest(
             """{"type":"bind-nic","id":2,"address":"10.7.0.2/24","mac":"52:54:00:00:00:0a","filter":[{"direction":"Both","protocol":"Udp","localPort":7}]}"""u8));
-        Assert.Equal((256, 2048), (bind.QueueSize, bind.Buffers));
+        Assert.Equal((256, 2048, 1), (bind.QueueSize, bind.Buffers, bind.QueuePairs));
         Assert.Equal((FilterDirection.Both, (ushort)7), (bind.Filter[0].Direction, bind.Filter[0].LocalPort!.Value));
+    }
+
+    [Fact]
+    public void A_grant_tells_its_queue_pairs_the_event_of_each_and_how_flows_are_spread()
+    {
+        Grant grant = Assert.IsType<BindNicReply>(MessageCodec.DecodeReply(MessageCodec.Encode(new BindNicReply { Id = 1, Grant = Samples.GrantOfTwoPairs }))).Grant;
+        Assert.Equal(2, grant.QueuePairs);
+        Assert.Equal([2, 2, 5, 5], grant.Queues.Select(static queue => queue.EventDescriptor));
+        Assert.Equal(128, grant.Steering!.Table.Count);
+        Assert.Equal([0, 1, 0, 1], grant.Steering.Table.Take(4));
+        Assert.StartsWith("6d5a56da255b0ec2", grant.Steering.ToeplitzKey, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_grant_that_names_no_events_has_the_first_one_as_all_had_before_there_were_pairs()
+    {
+        string text = Encoding.UTF8.GetString(MessageCodec.Encode(new BindNicReply { Id = 1, Grant = Samples.Grant }));
+        string older = text.Replace(",\"eventDescriptor\":2", "", StringComparison.Ordinal);
+        Assert.NotEqual(text, older);
+        Grant grant = Assert.IsType<BindNicReply>(MessageCodec.DecodeReply(Encoding.UTF8.GetBytes(older))).Grant;
+        Assert.All(grant.Queues, static queue => Assert.Equal(Grant.EventDescriptor, queue.EventDescriptor));
+        Assert.Equal(1, grant.QueuePairs);
     }
 
     [Fact]

@@ -45,10 +45,21 @@ internal static class Samples
         Rate = Rate,
     };
 
+    public static Grant GrantOfTwoPairs { get; } = Grant with
+    {
+        Queues =
+        [
+            .. Grant.Queues,
+            new(QueueDirection.Receive, VirtqueueLayout.At(VirtqueueFormat.Split, 16384, 256), 6, 5),
+            new(QueueDirection.Transmit, VirtqueueLayout.At(VirtqueueFormat.Split, 24576, 256), 7, 5),
+        ],
+        Steering = FlowSteering.Even(2),
+    };
+
     public static IReadOnlyList<ControlRequest> Requests { get; } =
     [
         new HelloRequest { Id = 1, Version = 1 },
-        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, RingFormat = VirtqueueFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
+        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, RingFormat = VirtqueueFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked, QueuePairs = 4, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
         new BindNicRequest { Id = 3 },
         new ReleaseRequest { Id = 4, BindingId = 17, Generation = 3 },
         new ListBindingsRequest { Id = 5 },
@@ -62,6 +73,7 @@ internal static class Samples
     [
         new HelloReply { Id = 1, Version = 1, Daemon = "0.1.0" },
         new BindNicReply { Id = 2, Grant = Grant },
+        new BindNicReply { Id = 2, Grant = GrantOfTwoPairs },
         new DoneReply { Id = 3 },
         new BindingsReply
         {
@@ -80,6 +92,7 @@ internal static class Samples
                     Executable = "/usr/bin/é",
                     Mac = Mac,
                     Address = Prefix,
+                    QueuePairs = 2,
                     MemoryLength = 1 << 21,
                     PageSize = 4096,
                     Rate = Rate,

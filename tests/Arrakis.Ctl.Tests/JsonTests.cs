@@ -14,6 +14,7 @@ public sealed class JsonTests
           "executable": "/usr/bin/echo-server",
           "mac": "02:00:00:00:00:07",
           "address": "10.7.0.2/24",
+          "queuePairs": 1,
           "memoryLength": 6291456,
           "pageSize": 2097152,
           "rate": {

@@ -13,8 +13,8 @@ public sealed class TableTests
         soft0    1           3        7  02:00:00:00:00:07  10.7.0.2/24  4242  /usr/bin/echo-server
         """)]
     [InlineData("bindings", """
-        BINDING  STATE   LINK  DEVICE  VF  MAC                ADDRESS      MEMORY   PID   UID  PROGRAM
-              7  active  up    soft0    1  02:00:00:00:00:07  10.7.0.2/24  6 MiB   4242  1000  /usr/bin/echo-server
+        BINDING  STATE   LINK  DEVICE  VF  MAC                ADDRESS      PAIRS  MEMORY   PID   UID  PROGRAM
+              7  active  up    soft0    1  02:00:00:00:00:07  10.7.0.2/24      1  6 MiB   4242  1000  /usr/bin/echo-server
         """)]
     [InlineData("counters", """
         DEVICE  PORT    FRAMES IN  BYTES IN  FRAMES OUT  BYTES OUT  DROPS
@@ -32,6 +32,7 @@ public sealed class TableTests
         virtual function  1
         MAC address       02:00:00:00:00:07
         IPv4 address      10.7.0.2/24
+        queue pairs       1
         queue memory      6 MiB in pages of 2 MiB
         sending limit     2.5 Gbit/s, bursts of 64 KiB
         process           4242

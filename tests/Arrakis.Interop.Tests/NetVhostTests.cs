@@ -118,7 +118,7 @@ public sealed class NetVhostTests
     {
         byte[] payload = [0];
         long before = nic.Counters.ArpPackets;
-        Poll(nic, () => nic.Counters.ArpPackets > before && nic.TrySend(7, new UdpEndPoint(_other, 9000), payload), static (_, _) => { }, () => _ = nic.TrySend(7, new UdpEndPoint(_other, 9000), payload));
+        Poll(nic, () => nic.Counters.ArpPackets > before && nic.Queues[0].TrySend(7, new UdpEndPoint(_other, 9000), payload), static (_, _) => { }, () => _ = nic.Queues[0].TrySend(7, new UdpEndPoint(_other, 9000), payload));
     }
 
     private static async Task ReflectAsync(Testpmd backend)
@@ -157,7 +157,7 @@ public sealed class NetVhostTests
             handler,
             () =>
             {
-                while (next < count && next - back < InFlight && nic.TrySend(77, new UdpEndPoint(_other, 9001), Fill(payload, next)))
+                while (next < count && next - back < InFlight && nic.Queues[0].TrySend(77, new UdpEndPoint(_other, 9001), Fill(payload, next)))
                 {
                     next++;
                 }
@@ -178,7 +178,7 @@ public sealed class NetVhostTests
         while (!until())
         {
             between?.Invoke();
-            nic.Sender.Flush();
+            nic.Queues[0].Sender.Flush();
             if (nic.PollOnce(handler) == 0)
             {
                 Thread.Yield();

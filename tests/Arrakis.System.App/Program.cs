@@ -14,6 +14,9 @@ try
         case nameof(Echo):
             await Echo.PlayAsync(Order<EchoOrder>());
             break;
+        case nameof(QueueEcho):
+            await QueueEcho.PlayAsync(Order<QueueEchoOrder>());
+            break;
         case nameof(Flood):
             await Flood.PlayAsync(Order<FloodOrder>());
             break;

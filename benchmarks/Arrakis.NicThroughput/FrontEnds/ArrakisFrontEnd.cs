@@ -26,7 +26,7 @@ internal sealed class ArrakisFrontEnd(NicBinding nic, int core)
             try
             {
                 PinnedThread.Pin(core);
-                var rings = new RingSet(nic.Pool, nic.ReceiveRing, nic.TransmitRing);
+                var rings = new RingSet(nic.Queues[0].Pool, nic.Queues[0].ReceiveRing, nic.Queues[0].TransmitRing);
                 _ = Measure(mode, rings, warmup);
                 measurement = Measure(mode, rings, duration);
             }

@@ -13,8 +13,11 @@ public static class ControlProtocol
     /// <summary>The largest message in bytes.</summary>
     public const int MaxMessageLength = 64 * 1024;
 
-    /// <summary>The most descriptors that a message carries.</summary>
-    public const int MaxDescriptors = 16;
+    /// <summary>The most descriptors that a message carries: a grant's two fixed ones, and three for each queue pair.</summary>
+    public const int MaxDescriptors = 2 + 3 * MaxQueuePairs;
+
+    /// <summary>The most queue pairs of a binding.</summary>
+    public const int MaxQueuePairs = 8;
 
     /// <summary>Where the daemon listens unless told otherwise.</summary>
     public const string DefaultSocketPath = "/run/arrakis/control.sock";

@@ -110,6 +110,9 @@ public sealed record BindingDescription
     /// <summary>IPv4 address and network.</summary>
     public required Ipv4Prefix Address { get; init; }
 
+    /// <summary>Its queue pairs.</summary>
+    public int QueuePairs { get; set; } = 1;
+
     /// <summary>Bytes of queue memory.</summary>
     public required long MemoryLength { get; init; }
 

@@ -49,7 +49,10 @@ public sealed record BindNicRequest : ControlRequest, IJsonOnDeserialized
     /// <summary>Virtio features that the data plane understands: no others are negotiated, and of these those that the device offers.</summary>
     public VirtioFeatures Features { get; set; } = VirtioFeatures.Version1;
 
-    /// <summary>Packet buffers.</summary>
+    /// <summary>Pairs of a receive and a transmit ring, 1 to <see cref="ControlProtocol.MaxQueuePairs"/>; each can be polled by a thread of its own.</summary>
+    public int QueuePairs { get; set; } = 1;
+
+    /// <summary>Packet buffers of each queue pair.</summary>
     public int Buffers { get; set; } = 2048;
 
     /// <summary>Wanted sending limit; null asks for what the policy gives.</summary>

@@ -19,14 +19,15 @@ public enum QueueDirection
 /// <param name="Direction">Which way it carries packets.</param>
 /// <param name="Ring">Its format, and where its areas lie in queue memory.</param>
 /// <param name="KickDescriptor">Place of its doorbell eventfd among the grant's descriptors.</param>
-public sealed record QueueGrant(QueueDirection Direction, VirtqueueLayout Ring, int KickDescriptor);
+/// <param name="EventDescriptor">Place of the eventfd that the device raises for it: one for both rings of a pair, so that each poller sleeps by itself.</param>
+public sealed record QueueGrant(QueueDirection Direction, VirtqueueLayout Ring, int KickDescriptor, int EventDescriptor = Grant.EventDescriptor);
 
 /// <summary>The queue memory of a grant.</summary>
 /// <param name="Length">Bytes of the memfd.</param>
 /// <param name="PageSize">Bytes of its pages: 2 MiB, or 4 KiB where no hugepages were left.</param>
 /// <param name="IovaBase">Device address of the first byte.</param>
 /// <param name="BufferOffset">First byte of the packet buffers; page aligned.</param>
-/// <param name="BufferLength">Bytes of packet buffers.</param>
+/// <param name="BufferLength">Bytes of packet buffers; each queue pair has an equal part, in their order.</param>
 /// <param name="BufferSize">Bytes of one buffer, the virtio-net header included: whole cache lines of 64.</param>
 public sealed record MemoryGrant(long Length, int PageSize, ulong IovaBase, long BufferOffset, long BufferLength, int BufferSize);
 
@@ -44,7 +45,7 @@ public sealed record Grant : IJsonOnDeserialized
     /// <summary>Place of the status page (read-only) among the descriptors.</summary>
     public const int StatusDescriptor = 1;
 
-    /// <summary>Place of the event eventfd, which the device raises towards the application.</summary>
+    /// <summary>Place of the first queue pair's event eventfd, which the device raises towards the application.</summary>
     public const int EventDescriptor = 2;
 
     /// <summary>The binding.</summary>
@@ -77,8 +78,15 @@ public sealed record Grant : IJsonOnDeserialized
     /// <summary>Queue memory.</summary>
     public required MemoryGrant Memory { get; init; }
 
-    /// <summary>Rings, in pairs: receive, transmit.</summary>
+    /// <summary>Rings, in pairs: receive, transmit, receive, transmit and so on.</summary>
     public required IReadOnlyList<QueueGrant> Queues { get; init; }
+
+    /// <summary>How the device spreads what comes over the queue pairs; null where that is not known, or there is one pair.</summary>
+    public FlowSteering? Steering { get; init; }
+
+    /// <summary>How many queue pairs were granted.</summary>
+    [JsonIgnore]
+    public int QueuePairs => Queues.Count / 2;
 
     /// <summary>Sending limit, if there is one.</summary>
     public RateSpecifier? Rate { get; init; }

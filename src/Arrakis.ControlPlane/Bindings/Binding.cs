@@ -1,3 +1,4 @@
+using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Devices;
@@ -34,8 +35,6 @@ internal enum BindingPhase
 /// <summary>One binding: what is reserved for it, what it is made of, and where it is in its life.</summary>
 internal sealed class Binding
 {
-    private static readonly string[] s_parts = ["memory", "status", "event", "kick0", "kick1", "holder"];
-
     internal Binding(INicDevice device, BindingRecord record, long chargedMemory)
     {
         Device = device;
@@ -82,11 +81,11 @@ internal sealed class Binding
 
     internal StatusPage? Status { get; set; }
 
-    internal EventFd? Event { get; set; }
+    /// <summary>What the device raises towards the holder: one for each queue pair.</summary>
+    internal List<EventFd> Events { get; } = [];
 
-    internal EventFd? ReceiveKick { get; set; }
-
-    internal EventFd? TransmitKick { get; set; }
+    /// <summary>Doorbells, in the order of the grant's rings.</summary>
+    internal List<EventFd> Kicks { get; } = [];
 
     internal ProcessDescriptor? Holder { get; set; }
 
@@ -96,7 +95,20 @@ internal sealed class Binding
 
     /// <summary>Names in the descriptor store in the order of removal: the record goes last.</summary>
     internal IReadOnlyList<string> StoredNames =>
-        [StoreNames.OfBinding(Id, "vhost"), .. s_parts.Select(part => StoreNames.OfBinding(Id, part)), StoreNames.OfBinding(Id, "record")];
+        [StoreNames.OfBinding(Id, "vhost"), .. StoredParts(Record.Grant).Select(part => StoreNames.OfBinding(Id, part)), StoreNames.OfBinding(Id, "record")];
+
+    /// <summary>What is kept of a binding beside its record and its session.</summary>
+    internal static IReadOnlyList<string> StoredParts(Grant grant)
+    {
+        IEnumerable<int> pairs = Enumerable.Range(0, grant.QueuePairs);
+        return ["memory", "status", .. pairs.Select(EventPart), .. pairs.SelectMany(static pair => new[] { KickPart(2 * pair), KickPart(2 * pair + 1) }), "holder"];
+    }
+
+    /// <summary>The name of a queue pair's event; that of the first is older than pairs are.</summary>
+    internal static string EventPart(int pair) => pair == 0 ? "event" : string.Create(CultureInfo.InvariantCulture, $"event{pair}");
+
+    /// <summary>The name of a ring's doorbell.</summary>
+    internal static string KickPart(int ring) => string.Create(CultureInfo.InvariantCulture, $"kick{ring}");
 
     /// <summary>What the descriptor store keeps, the record first; the vhost-user connection is put when there is one.</summary>
     internal IReadOnlyList<NamedDescriptor> StoredDescriptors =>
@@ -104,11 +116,21 @@ internal sealed class Binding
         new(StoreNames.OfBinding(Id, "record"), RecordFile!.Descriptor),
         new(StoreNames.OfBinding(Id, "memory"), Memory!.Descriptor),
         new(StoreNames.OfBinding(Id, "status"), Status!.Descriptor),
-        new(StoreNames.OfBinding(Id, "event"), Event!.Descriptor),
-        new(StoreNames.OfBinding(Id, "kick0"), ReceiveKick!.Descriptor),
-        new(StoreNames.OfBinding(Id, "kick1"), TransmitKick!.Descriptor),
+        .. Events.Select((descriptor, pair) => new NamedDescriptor(StoreNames.OfBinding(Id, EventPart(pair)), descriptor.Descriptor)),
+        .. Kicks.Select((descriptor, ring) => new NamedDescriptor(StoreNames.OfBinding(Id, KickPart(ring)), descriptor.Descriptor)),
         new(StoreNames.OfBinding(Id, "holder"), Holder!.Descriptor),
     ];
+
+    /// <summary>Gives it the events and doorbells of its queue pairs, each made of its name in the store.</summary>
+    internal void AddQueues(int pairs, Func<string, EventFd> make)
+    {
+        for (int pair = 0; pair < pairs; pair++)
+        {
+            Events.Add(make(EventPart(pair)));
+            Kicks.Add(make(KickPart(2 * pair)));
+            Kicks.Add(make(KickPart(2 * pair + 1)));
+        }
+    }
 
     /// <summary>Writes the record.</summary>
     internal void Save(Func<BindingRecord, BindingRecord> change)
@@ -135,6 +157,7 @@ internal sealed class Binding
         Executable = Record.Executable,
         Mac = Record.Grant.Mac,
         Address = Record.Grant.Address,
+        QueuePairs = Record.Grant.QueuePairs,
         MemoryLength = Record.Grant.Memory.Length,
         PageSize = Record.Grant.Memory.PageSize,
         Rate = Record.Grant.Rate,
@@ -149,7 +172,7 @@ internal sealed class Binding
         List<RepossessionEntry> vector =
         [
             new(ResourceKind.VirtualFunction, (ulong)grant.VirtualFunction, 1, now),
-            new(ResourceKind.QueuePairs, 0, 1, now),
+            new(ResourceKind.QueuePairs, 0, (ulong)grant.QueuePairs, now),
             new(ResourceKind.QueueMemory, 0, (ulong)grant.Memory.Length, now),
             new(ResourceKind.MacAddress, grant.Mac.Value, 1, now),
             new(ResourceKind.Ipv4Address, grant.Address.Address.Value, (ulong)grant.Address.PrefixLength, now),
@@ -169,9 +192,8 @@ internal sealed class Binding
         RecordFile?.Dispose();
         Memory?.Dispose();
         Status?.Dispose();
-        Event?.Dispose();
-        ReceiveKick?.Dispose();
-        TransmitKick?.Dispose();
+        Events.ForEach(static pairEvent => pairEvent.Dispose());
+        Kicks.ForEach(static kick => kick.Dispose());
         Holder?.Dispose();
     }
 }

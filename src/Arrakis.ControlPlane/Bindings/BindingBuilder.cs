@@ -14,8 +14,8 @@ namespace Arrakis.ControlPlane.Bindings;
 /// <summary>Makes what a binding consists of; nothing outside of the daemon is touched yet.</summary>
 internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> logger)
 {
-    /// <summary>Kick descriptors follow the grant's fixed ones.</summary>
-    private const int FirstKickDescriptor = 3;
+    // Of each queue pair: its event, and the doorbells of its two rings.
+    private const int DescriptorsPerPair = 3;
 
     /// <summary>Builds a binding of a reservation.</summary>
     /// <exception cref="ArrakisException">No memory, or no descriptor left.</exception>
@@ -34,11 +34,8 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             Mtu = reservation.Device.Options.Mtu,
             Features = Wanted(request),
             Memory = new MemoryGrant(memory.Length, memory.PageSize, QueueMemoryPlan.IovaBase, plan.BufferOffset, plan.BufferLength, QueueMemoryPlan.BufferSize),
-            Queues =
-            [
-                new QueueGrant(QueueDirection.Receive, plan.Receive, FirstKickDescriptor),
-                new QueueGrant(QueueDirection.Transmit, plan.Transmit, FirstKickDescriptor + 1),
-            ],
+            Queues = [.. plan.Rings.Select(GrantQueue)],
+            Steering = request.QueuePairs == 1 ? null : reservation.Device.SteeringOf(request.QueuePairs),
             Rate = reservation.Rate,
         };
         var record = new BindingRecord
@@ -59,9 +56,7 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
         {
             memory.AddSeals(MemorySeals.Grow | MemorySeals.Seal);
             binding.Status = StatusPage.Create(grant.BindingId, grant.Generation);
-            binding.Event = new EventFd();
-            binding.ReceiveKick = new EventFd();
-            binding.TransmitKick = new EventFd();
+            binding.AddQueues(request.QueuePairs, static _ => new EventFd());
             binding.Holder = new ProcessDescriptor(peer.Process.Descriptor.Duplicate());
             binding.RecordFile = RecordFile.Create($"arrakis-record-{grant.BindingId}");
             binding.RecordFile.Write(record.Encode());
@@ -74,13 +69,28 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
         }
     }
 
-    // The ring's format was chosen with the memory's layout; the rest is what the device has of it.
-    private static VirtioFeatures Wanted(BindNicRequest request) =>
-        VirtioFeatures.Version1 | (request.RingFormat == VirtqueueFormat.Packed ? request.Features : request.Features & ~VirtioFeatures.RingPacked);
+    // The ring's format and their number were chosen with the memory's layout; the rest is what the device has of it.
+    private static VirtioFeatures Wanted(BindNicRequest request)
+    {
+        VirtioFeatures wanted = VirtioFeatures.Version1 | (request.Features & ~(VirtioFeatures.RingPacked | VirtioFeatures.NetMultiQueue));
+        return wanted
+            | (request.RingFormat == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : VirtioFeatures.None)
+            | (request.QueuePairs > 1 ? VirtioFeatures.NetMultiQueue : VirtioFeatures.None);
+    }
+
+    private static QueueGrant GrantQueue(VirtqueueLayout ring, int index)
+    {
+        int pairEvent = Grant.EventDescriptor + index / 2 * DescriptorsPerPair;
+        return new QueueGrant(index % 2 == 0 ? QueueDirection.Receive : QueueDirection.Transmit, ring, pairEvent + 1 + index % 2, pairEvent);
+    }
 
     /// <summary>The descriptors of a grant, in its order; the receiver of the list owns the read-only status page, at its place.</summary>
     internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus) =>
-        [binding.Memory!.Descriptor, readOnlyStatus, binding.Event!.Descriptor, binding.ReceiveKick!.Descriptor, binding.TransmitKick!.Descriptor];
+    [
+        binding.Memory!.Descriptor,
+        readOnlyStatus,
+        .. binding.Events.SelectMany((pairEvent, pair) => new[] { pairEvent.Descriptor, binding.Kicks[2 * pair].Descriptor, binding.Kicks[2 * pair + 1].Descriptor }),
+    ];
 
     private MemoryFile AllocateMemory(ulong bindingId, long length)
     {

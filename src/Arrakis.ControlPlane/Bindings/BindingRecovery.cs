@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Keeper;
@@ -78,14 +79,14 @@ internal sealed class BindingRecovery(
     /// <summary>Puts a binding together again; null where a part is missing or does not fit.</summary>
     private Binding? TryOpen(ulong id, Dictionary<string, Descriptor> parts)
     {
-        string[] needed = ["record", "memory", "status", "event", "kick0", "kick1", "holder"];
-        if (needed.Any(part => !parts.ContainsKey(part)))
+        if (!parts.TryGetValue("record", out Descriptor? kept))
         {
             return null;
         }
 
-        var recordFile = RecordFile.Adopt(parts["record"]);
-        if (recordFile.Read() is not { } text || BindingRecord.TryDecode(text) is not { } record || !IsSound(record, id))
+        var recordFile = RecordFile.Adopt(kept);
+        if (recordFile.Read() is not { } text || BindingRecord.TryDecode(text) is not { } record || !IsSound(record, id)
+            || Binding.StoredParts(record.Grant).Any(part => !parts.ContainsKey(part)))
         {
             return null;
         }
@@ -105,27 +106,26 @@ internal sealed class BindingRecovery(
         }
 
         MemoryGrant memory = record.Grant.Memory;
-        return new Binding(device, record, QueueMemoryPlan.Charge(memory.Length))
+        var binding = new Binding(device, record, QueueMemoryPlan.Charge(memory.Length))
         {
             RecordFile = recordFile,
             Memory = new MemoryFile(parts["memory"], memory.Length, memory.PageSize),
             Status = status,
-            Event = new EventFd(parts["event"]),
-            ReceiveKick = new EventFd(parts["kick0"]),
-            TransmitKick = new EventFd(parts["kick1"]),
             Holder = new ProcessDescriptor(parts["holder"]),
             FrontEnd = parts.TryGetValue("vhost", out Descriptor? connection)
                 ? new VhostUserFrontEnd(new UnixSocket(connection), loop, time, s_messageTimeout)
                 : null,
         };
+        binding.AddQueues(record.Grant.QueuePairs, part => new EventFd(parts[part]));
+        return binding;
     }
 
     private static bool IsSound(BindingRecord record, ulong id) =>
         record.Grant.BindingId == id
-        && record.Grant.Queues is [{ } receive, { } transmit]
+        && record.Grant.Queues.Count is >= 2 and <= 2 * ControlProtocol.MaxQueuePairs
+        && record.Grant.Queues.Count % 2 == 0
         && record.Grant.Memory.Length > 0
-        && receive.Ring.FitsIn(record.Grant.Memory.Length)
-        && transmit.Ring.FitsIn(record.Grant.Memory.Length);
+        && record.Grant.Queues.All(queue => queue is not null && queue.Ring.FitsIn(record.Grant.Memory.Length));
 
     /// <summary>Gives back what is kept for a binding that cannot be put together.</summary>
     private async Task DiscardAsync(ulong id, Dictionary<string, Descriptor> parts)

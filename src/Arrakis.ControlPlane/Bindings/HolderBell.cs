@@ -3,7 +3,7 @@ using Arrakis.Native.Events;
 namespace Arrakis.ControlPlane.Bindings;
 
 /// <summary>
-/// Raises the events of bindings. A holder shares the open file: it can fill the counter and make it blocking, and a
+/// Raises the events of bindings, of each queue pair, as each may have a poller that sleeps. A holder shares the open file: it can fill the counter and make it blocking, and a
 /// write(2) of the daemon would never return; so the kernel raises it (<see cref="EventRaiser"/>).
 /// </summary>
 internal sealed class HolderBell : IDisposable
@@ -13,11 +13,14 @@ internal sealed class HolderBell : IDisposable
 
     internal void Ring(Binding binding)
     {
-        if (binding.Event is { Descriptor: { IsClosed: false } descriptor })
+        foreach (EventFd pairEvent in binding.Events)
         {
-            lock (_lock)
+            if (pairEvent.Descriptor is { IsClosed: false } descriptor)
             {
-                _ = _raiser.Raise(descriptor);
+                lock (_lock)
+                {
+                    _ = _raiser.Raise(descriptor);
+                }
             }
         }
     }

@@ -205,6 +205,11 @@ internal sealed class Ledger(TimeProvider time, Random random)
             throw new ArrakisException(ErrorCode.QueuesExhausted, $"Device '{name}' has rings of at most {device.Options.QueueSizeMax} descriptors, not {request.QueueSize}.", "Ask for smaller rings.");
         }
 
+        if (request.QueuePairs > device.Options.QueuePairsMax)
+        {
+            throw DeviceErrors.TooFewQueuePairs(name, device.Options.QueuePairsMax, request.QueuePairs);
+        }
+
         int function = FindFreeFunction(device);
         RateSpecifier? rate = ChooseRate(device, rule, request.Rate, peer.UserId);
         Ipv4Prefix address = request.Address is { } wanted

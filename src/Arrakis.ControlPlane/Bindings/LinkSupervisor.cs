@@ -30,11 +30,11 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
         {
             Grant grant = binding.Record.Grant;
             VirtioFeatures required = isFirst ? VirtioFeatures.None : grant.Features;
-            VirtioFeatures features = await frontEnd.NegotiateAsync(grant.Features, required, cancellation).ConfigureAwait(false);
+            VirtioFeatures features = await frontEnd.NegotiateAsync(grant.Features, required, grant.QueuePairs, cancellation).ConfigureAwait(false);
             VringSetup[] rings =
             [
-                new(grant.Queues[0].Ring, RingPosition.Read(binding.Memory!, grant.Queues[0].Ring, features), binding.ReceiveKick!.Descriptor, binding.Event!.Descriptor),
-                new(grant.Queues[1].Ring, RingPosition.Read(binding.Memory!, grant.Queues[1].Ring, features), binding.TransmitKick!.Descriptor, binding.Event!.Descriptor),
+                .. grant.Queues.Select((queue, i) => new VringSetup(
+                    queue.Ring, RingPosition.Read(binding.Memory!, queue.Ring, features), binding.Kicks[i].Descriptor, binding.Events[i / 2].Descriptor)),
             ];
             await frontEnd.StartAsync(binding.Memory!.Descriptor, grant.Memory.Length, grant.Memory.IovaBase, rings, cancellation).ConfigureAwait(false);
             await store.PutAsync([new NamedDescriptor(StoreNames.OfBinding(binding.Id, "vhost"), frontEnd.Descriptor)]).ConfigureAwait(false);
@@ -48,6 +48,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
             frontEnd.HangUp();
             frontEnd.Dispose();
             throw e is not VhostUserException fault ? e
+                : isFirst && fault.QueuePairs is { } pairs ? Devices.DeviceErrors.TooFewQueuePairs(binding.Device.Options.Name, pairs, binding.Record.Grant.QueuePairs, fault)
                 : isFirst && fault.Missing.HasFlag(VirtioFeatures.RingPacked) ? Devices.DeviceErrors.WithoutPackedRings(binding.Device.Options.Name, fault)
                 : Devices.DeviceErrors.Unavailable(binding.Device.Options.Name, $"does not set up virtual function {binding.Function}: {e.Message}", e);
         }
@@ -114,8 +115,10 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
         try
         {
             using var limit = new CancellationTokenSource(s_stopTimeout, time);
-            _ = await session.StopRingAsync(0, limit.Token).ConfigureAwait(false);
-            _ = await session.StopRingAsync(1, limit.Token).ConfigureAwait(false);
+            for (int ring = 0; ring < binding.Record.Grant.Queues.Count; ring++)
+            {
+                _ = await session.StopRingAsync(ring, limit.Token).ConfigureAwait(false);
+            }
         }
         catch (Exception e) when (e is VhostUserException or OperationCanceledException)
         {

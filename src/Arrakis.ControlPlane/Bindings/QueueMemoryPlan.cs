@@ -5,8 +5,11 @@ using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Bindings;
 
-/// <summary>Where rings and buffers lie in queue memory: rings first, buffers page aligned after them.</summary>
-internal sealed record QueueMemoryPlan(VirtqueueLayout Receive, VirtqueueLayout Transmit, long BufferOffset, long BufferLength)
+/// <summary>Where rings and buffers lie in queue memory: rings first, buffers page aligned after them, an equal part for each queue pair.</summary>
+/// <param name="Rings">Receive and transmit ring of each queue pair.</param>
+/// <param name="BufferOffset">First byte of the buffers.</param>
+/// <param name="BufferLength">Bytes of all of them.</param>
+internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, long BufferOffset, long BufferLength)
 {
     /// <summary>
     /// Bytes of a buffer: an odd number of cache lines. With a power of two the first lines of all buffers would share a few
@@ -37,6 +40,11 @@ internal sealed record QueueMemoryPlan(VirtqueueLayout Receive, VirtqueueLayout 
             throw new ArrakisException(ErrorCode.InvalidRequest, $"A ring of {request.QueueSize} descriptors cannot be.", "Ask for a power of two from 2 to 32768.");
         }
 
+        if (request.QueuePairs is < 1 or > ControlProtocol.MaxQueuePairs)
+        {
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.QueuePairs} queue pairs cannot be.", $"Ask for 1 to {ControlProtocol.MaxQueuePairs}.");
+        }
+
         if (request.RingFormat == VirtqueueFormat.Packed && (request.Features & VirtioFeatures.RingPacked) == 0)
         {
             throw new ArrakisException(ErrorCode.InvalidRequest, "Packed rings are asked for without the feature RingPacked.", "Ask for split rings, or name the feature.");
@@ -44,12 +52,18 @@ internal sealed record QueueMemoryPlan(VirtqueueLayout Receive, VirtqueueLayout 
 
         if (request.Buffers is < 2 or > MaxBuffers)
         {
-            throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.Buffers} packet buffers cannot be.", $"Ask for 2 to {MaxBuffers}.");
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.Buffers} packet buffers cannot be.", $"Ask for 2 to {MaxBuffers} for each queue pair.");
         }
 
-        VirtqueueLayout receive = VirtqueueLayout.At(request.RingFormat, 0, request.QueueSize);
-        VirtqueueLayout transmit = VirtqueueLayout.At(request.RingFormat, receive.End, request.QueueSize);
-        return new QueueMemoryPlan(receive, transmit, RoundUp(transmit.End, MemoryFile.BasePageSize), (long)request.Buffers * BufferSize);
+        var rings = new VirtqueueLayout[2 * request.QueuePairs];
+        long end = 0;
+        for (int i = 0; i < rings.Length; i++)
+        {
+            rings[i] = VirtqueueLayout.At(request.RingFormat, end, request.QueueSize);
+            end = rings[i].End;
+        }
+
+        return new QueueMemoryPlan(rings, RoundUp(end, MemoryFile.BasePageSize), (long)request.QueuePairs * request.Buffers * BufferSize);
     }
 
     private static long RoundUp(long value, long unit) => (value + unit - 1) / unit * unit;

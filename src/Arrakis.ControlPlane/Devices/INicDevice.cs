@@ -34,6 +34,9 @@ internal interface INicDevice : IAsyncDisposable
     /// <summary>The kernel's interface on the uplink.</summary>
     string? Uplink { get; }
 
+    /// <summary>How it spreads received frames over queue pairs; null where that is not known.</summary>
+    FlowSteering? SteeringOf(int queuePairs);
+
     /// <summary>Starts it, or adopts it from an earlier daemon. Returns when it is up, or after a while when it is not.</summary>
     /// <param name="left">What the earlier daemon kept for this device, by part; the device takes what it needs.</param>
     /// <param name="cancellation">Gives up.</param>

@@ -113,6 +113,9 @@ internal abstract record DeviceOptions
     /// <summary>The largest ring.</summary>
     public int QueueSizeMax { get; set; } = Wire.Virtio.VirtqueueLayout.MaxQueueSize;
 
+    /// <summary>The most queue pairs of a binding.</summary>
+    public int QueuePairsMax { get; set; } = Contract.Control.ControlProtocol.MaxQueuePairs;
+
     /// <summary>What all functions together may send; null is no limit.</summary>
     public long? RateBitsPerSecond { get; set; }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Arrakis.Contract.Control;
 using Arrakis.Wire;
 using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Options;
@@ -114,6 +115,11 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         if (!VirtqueueLayout.IsValidQueueSize(device.QueueSizeMax))
         {
             faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
+        }
+
+        if (device.QueuePairsMax is < 1 or > ControlProtocol.MaxQueuePairs)
+        {
+            faults.Add($"{place}.queuePairsMax is {device.QueuePairsMax}; write 1 to {ControlProtocol.MaxQueuePairs}.");
         }
 
         if (device.RateBitsPerSecond is <= 0)

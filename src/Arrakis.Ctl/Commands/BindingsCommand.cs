@@ -16,7 +16,7 @@ internal static class BindingsCommand
             return ExitCode.Ok;
         }
 
-        var table = new TextTable("BINDING", "STATE", "LINK", "DEVICE", "VF", "MAC", "ADDRESS", "MEMORY", "PID", "UID", "PROGRAM");
+        var table = new TextTable("BINDING", "STATE", "LINK", "DEVICE", "VF", "MAC", "ADDRESS", "PAIRS", "MEMORY", "PID", "UID", "PROGRAM");
         foreach (BindingDescription binding in bindings)
         {
             table.Add(
@@ -27,6 +27,7 @@ internal static class BindingsCommand
                 binding.VirtualFunction,
                 binding.Mac,
                 binding.Address,
+                binding.QueuePairs,
                 Units.Bytes(binding.MemoryLength),
                 binding.ProcessId,
                 binding.UserId,

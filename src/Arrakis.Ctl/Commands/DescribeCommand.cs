@@ -36,6 +36,7 @@ internal static class DescribeCommand
         table.Add("virtual function", binding.VirtualFunction);
         table.Add("MAC address", binding.Mac);
         table.Add("IPv4 address", binding.Address);
+        table.Add("queue pairs", binding.QueuePairs);
         table.Add("queue memory", $"{Units.Bytes(binding.MemoryLength)} in pages of {Units.Bytes(binding.PageSize)}");
         table.Add("sending limit", binding.Rate is { } rate ? $"{Units.BitsPerSecond(rate.BitsPerSecond)}, bursts of {Units.Bytes(rate.BurstBytes)}" : "none");
         table.Add("process", binding.ProcessId);

@@ -73,6 +73,7 @@ public sealed class ArrakisClient : IAsyncDisposable
                 QueueSize = request.QueueSize,
                 RingFormat = request.RingFormat,
                 Features = GrantValidation.Useful | (request.Offloads & GrantValidation.Understood),
+                QueuePairs = request.QueuePairs,
                 Buffers = request.Buffers,
                 Rate = request.Rate,
                 Filter = request.Filter,

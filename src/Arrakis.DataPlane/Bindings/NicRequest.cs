@@ -29,7 +29,13 @@ public sealed record NicRequest
     /// </summary>
     public VirtioFeatures Offloads { get; init; } = VirtioFeatures.None;
 
-    /// <summary>Packet buffers, receiving and sending together.</summary>
+    /// <summary>
+    /// Pairs of a receive and a transmit ring, 1 to 8. Each is a <see cref="NicQueue"/>, polled by a thread or a reactor of its own: so
+    /// one address is served by several cores.
+    /// </summary>
+    public int QueuePairs { get; init; } = 1;
+
+    /// <summary>Packet buffers of each queue pair, receiving and sending together.</summary>
     public int Buffers { get; init; } = 2048;
 
     /// <summary>Sending limit; null asks for what the policy gives.</summary>

@@ -7,7 +7,7 @@ using Arrakis.Wire.Frames;
 namespace Arrakis.DataPlane.Link;
 
 /// <summary>Finds hardware addresses and answers for this host's own (RFC 826, RFC 5227, RFC 1122 §2.3.2). Time is in nanoseconds.</summary>
-internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address? gateway, FrameSender sender, NetCounters counters)
+internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address? gateway, FrameSender sender, NetCounters counters, NeighbourDirectory? shared = null)
 {
     /// <summary>How long an answer is used.</summary>
     public const long Lifetime = 60 * Second;
@@ -31,6 +31,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
     private readonly Ipv4Address _address = prefix.Address;
     private readonly NeighbourTable _neighbours = new();
     private int _pending;
+    private long _seenVersion;
 
     /// <summary>Whether any frame waits, so that <see cref="Tick"/> has to be called about each second.</summary>
     public bool HasPending => _pending > 0;
@@ -43,7 +44,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
         result = entry.Mac;
         if (!entry.IsReachable(now))
         {
-            return false;
+            return shared is not null && TryTakeOver(neighbour, now, out result);
         }
 
         if (now > entry.Expires - RefreshBefore)
@@ -52,6 +53,38 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
         }
 
         return true;
+    }
+
+    /// <summary>Whether another queue of the binding has learnt something since <see cref="TakeNews"/>.</summary>
+    public bool HasNews
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => shared is not null && shared.Version != _seenVersion;
+    }
+
+    /// <summary>Takes over what other queues of the binding have learnt of neighbours that this one knows or waits for.</summary>
+    public void TakeNews(long now)
+    {
+        long version = shared!.Version;
+        foreach (ref Neighbour entry in _neighbours.Entries)
+        {
+            if (entry.Address == Ipv4Address.Any)
+            {
+                continue;
+            }
+
+            if (!shared.TryRead(entry.Address, out SharedNeighbour known))
+            {
+                return; // Somebody writes; the rest is taken the next time.
+            }
+
+            if (known.Expires > now && (known.Expires > entry.Expires || known.Mac != entry.Mac))
+            {
+                Resolve(ref entry, known.Mac, known.Expires);
+            }
+        }
+
+        _seenVersion = version;
     }
 
     /// <summary>Sends a frame, complete but for its destination, when the neighbour's hardware address is known. Takes the buffer.</summary>
@@ -157,15 +190,27 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
     private void Learn(in ArpView arp, bool forUs, long now)
     {
         ref Neighbour entry = ref _neighbours.Find(arp.SenderAddress);
-        if (NeighbourTable.IsMissing(in entry))
+        bool isMissing = NeighbourTable.IsMissing(in entry);
+        SharedNeighbour known = default;
+        _ = shared?.TryRead(arp.SenderAddress, out known);
+        if (isMissing && known.Address != arp.SenderAddress && (!forUs || arp.Operation != ArpOperation.Request))
         {
             // Only who asks for this host gets an entry: the broadcasts of others must not wash the table out, and an answer
             // without a question is a lie or late.
-            if (!forUs || arp.Operation != ArpOperation.Request)
-            {
-                return;
-            }
+            return;
+        }
 
+        if (arp.Operation == ArpOperation.Reply && entry.Requests == 0 && !known.IsAsked && arp.TargetAddress != arp.SenderAddress)
+        {
+            // Nobody asked, and it is no announcement (RFC 5227 §3), by which an address moves to another station.
+            return;
+        }
+
+        MacAddress hardware = arp.SenderMac;
+        long expires = now + Lifetime;
+        shared?.Publish(arp.SenderAddress, hardware, expires, now);
+        if (isMissing)
+        {
             entry = ref _neighbours.Victim(arp.SenderAddress);
             if (entry.PendingCount > 0)
             {
@@ -175,15 +220,37 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
             entry = default;
             entry.Address = arp.SenderAddress;
         }
-        else if (arp.Operation == ArpOperation.Reply && entry.Requests == 0 && arp.TargetAddress != arp.SenderAddress)
+
+        Resolve(ref entry, hardware, expires);
+    }
+
+    // What another queue knows already need not be asked for.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryTakeOver(Ipv4Address neighbour, long now, out MacAddress result)
+    {
+        result = default;
+        if (!shared!.TryRead(neighbour, out SharedNeighbour known) || known.Expires <= now)
         {
-            // Nobody asked, and it is no announcement (RFC 5227 §3), by which an address moves to another station.
-            return;
+            return false;
         }
 
-        MacAddress hardware = arp.SenderMac;
+        ref Neighbour entry = ref _neighbours.Find(neighbour);
+        if (NeighbourTable.IsMissing(in entry))
+        {
+            entry = ref _neighbours.Victim(neighbour);
+            Forget(ref entry, DropReason.NeighbourQueueFull);
+            entry.Address = neighbour;
+        }
+
+        Resolve(ref entry, known.Mac, known.Expires);
+        result = known.Mac;
+        return true;
+    }
+
+    private void Resolve(ref Neighbour entry, MacAddress hardware, long expires)
+    {
         entry.Mac = hardware;
-        entry.Expires = now + Lifetime;
+        entry.Expires = expires;
         entry.Requests = 0;
         for (int i = 0; i < entry.PendingCount; i++)
         {
@@ -206,6 +273,11 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
 
         entry.NextRequest = now + RequestInterval;
         entry.Requests++;
+        if (shared is not null && !shared.TryBeginRequest(entry.Address, now, out entry.NextRequest))
+        {
+            return; // Another queue has asked just now.
+        }
+
         Send(MacAddress.Broadcast, entry.Address, default);
     }
 

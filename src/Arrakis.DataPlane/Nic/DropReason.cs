@@ -18,6 +18,9 @@ public enum DropReason
     /// <summary>No socket is bound to the UDP port.</summary>
     UdpPortUnreachable,
 
+    /// <summary>No socket of this queue is bound to the UDP port, but one of another queue of the binding is: serve the port on all queues, or choose it by <see cref="NicBinding.QueueOf"/>.</summary>
+    UdpPortOnOtherQueue,
+
     /// <summary>The socket's receive queue is full.</summary>
     SocketQueueFull,
 

@@ -1,4 +1,6 @@
+using System.Numerics;
 using Arrakis.Contract;
+using Arrakis.Contract.Control;
 using Arrakis.DataPlane.Memory;
 using Arrakis.Native;
 using Arrakis.Wire;
@@ -22,6 +24,7 @@ internal static class GrantValidation
         | VirtioFeatures.NetChecksum
         | VirtioFeatures.NetGuestChecksum
         | VirtioFeatures.NetHostUso
+        | VirtioFeatures.NetMultiQueue
         | VirtioFeatures.NetMac
         | VirtioFeatures.NetMtu
         | VirtioFeatures.NetStatus;
@@ -49,6 +52,7 @@ internal static class GrantValidation
         Require(grant.Memory is not null && grant.Queues is not null, "The grant has no memory or no queues.");
         Require((grant.Features & VirtioFeatures.Version1) != 0, "The grant is for a legacy virtio device.");
         Require((grant.Features & ~Understood) == 0, $"The grant has features that this data plane does not speak: {grant.Features & ~Understood}.");
+        CheckPairs(grant);
         CheckMemory(grant);
         CheckQueues(grant, descriptors);
         Require(grant.Mac.IsUnicast, $"The hardware address {grant.Mac} is not that of one station.");
@@ -56,6 +60,7 @@ internal static class GrantValidation
         Require(
             grant.Gateway is not { } gateway || (gateway.IsUnicast && gateway != grant.Address.Address),
             $"The gateway {grant.Gateway} is not another host.");
+        CheckSteering(grant);
         CheckEvents(grant, descriptors);
     }
 
@@ -68,17 +73,32 @@ internal static class GrantValidation
         int needed = grant.Mtu + EthernetView.HeaderLength + BufferLayout.FrameOffset;
         Require(grant.Mtu is >= MinMtu and <= 65535 && needed <= memory.BufferSize, $"The MTU {grant.Mtu} does not fit buffers of {memory.BufferSize} bytes.");
         Require(
-            memory.BufferOffset >= 0 && memory.BufferLength >= memory.BufferSize && memory.BufferLength <= memory.Length
+            memory.BufferOffset >= 0 && memory.BufferLength / memory.BufferSize >= grant.QueuePairs && memory.BufferLength <= memory.Length
                 && memory.BufferOffset <= memory.Length - memory.BufferLength && memory.BufferOffset % CacheLine.Size == 0
                 && memory.BufferLength / memory.BufferSize <= int.MaxValue / 2,
             $"The buffers at {memory.BufferOffset}, {memory.BufferLength} bytes, are not in queue memory of {memory.Length} bytes.");
     }
 
-    private static void CheckQueues(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    private static void CheckPairs(Grant grant)
     {
         Require(
-            grant.Queues.Count == 2 && grant.Queues[0].Direction == QueueDirection.Receive && grant.Queues[1].Direction == QueueDirection.Transmit,
-            "The grant has not one receive and one transmit queue, in this order.");
+            grant.Queues.Count is >= 2 and <= 2 * ControlProtocol.MaxQueuePairs && grant.Queues.Count % 2 == 0,
+            $"The grant has {grant.Queues.Count} queues, not pairs of them, {ControlProtocol.MaxQueuePairs} at most.");
+        var events = new HashSet<int>();
+        for (int i = 0; i < grant.Queues.Count; i += 2)
+        {
+            (QueueGrant receive, QueueGrant transmit) = (grant.Queues[i], grant.Queues[i + 1]);
+            Require(
+                receive.Direction == QueueDirection.Receive && transmit.Direction == QueueDirection.Transmit,
+                "The grant's queues are not receive and transmit in turn.");
+            Require(
+                receive.EventDescriptor == transmit.EventDescriptor && events.Add(receive.EventDescriptor),
+                $"Queue pair {i / 2} has not one event that is its own.");
+        }
+    }
+
+    private static void CheckQueues(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    {
         var parts = new List<(long Start, long End)> { (grant.Memory.BufferOffset, grant.Memory.BufferOffset + grant.Memory.BufferLength) };
         foreach (QueueGrant queue in grant.Queues)
         {
@@ -94,6 +114,9 @@ internal static class GrantValidation
             Require(
                 queue.KickDescriptor > Grant.EventDescriptor && queue.KickDescriptor < descriptors.Count,
                 $"The doorbell is descriptor {queue.KickDescriptor} of {descriptors.Count}.");
+            Require(
+                queue.EventDescriptor >= Grant.EventDescriptor && queue.EventDescriptor < descriptors.Count,
+                $"The event is descriptor {queue.EventDescriptor} of {descriptors.Count}.");
         }
 
         parts.Sort();
@@ -108,10 +131,28 @@ internal static class GrantValidation
         prefix.Address.IsUnicast
         && (prefix.PrefixLength >= 31 || (prefix.Address != prefix.Network && prefix.Address != prefix.DirectedBroadcast));
 
+    // A client chooses ports by it.
+    private static void CheckSteering(Grant grant)
+    {
+        if (grant.Steering is not { } steering)
+        {
+            return;
+        }
+
+        Require(
+            steering.Table is { Count: > 0 and <= FlowSteering.MaxTableLength } table && BitOperations.IsPow2(table.Count)
+                && table.All(pair => pair >= 0 && pair < grant.QueuePairs),
+            "The steering table is not a power of two of entries that are queue pairs.");
+        Require(
+            steering.ToeplitzKey is { Length: >= 2 * FlowSteering.MinKeyLength and <= 2 * FlowSteering.MaxKeyLength } key && key.Length % 2 == 0
+                && key.All(char.IsAsciiHexDigit),
+            "The steering key is not 16 to 64 bytes in hexadecimal digits.");
+    }
+
     // A doorbell that is something else would be written to all the same.
     private static void CheckEvents(Grant grant, IReadOnlyList<Descriptor> descriptors)
     {
-        foreach (int place in (ReadOnlySpan<int>)[Grant.EventDescriptor, grant.Queues[0].KickDescriptor, grant.Queues[1].KickDescriptor])
+        foreach (int place in grant.Queues.SelectMany(static queue => new[] { queue.EventDescriptor, queue.KickDescriptor }).Distinct())
         {
             string? kind = new FileInfo($"/proc/self/fd/{descriptors[place].Number}").LinkTarget;
             Require(kind == EventFdKind, $"Descriptor {place} is to be an eventfd and is {kind}.");

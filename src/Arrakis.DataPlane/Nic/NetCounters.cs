@@ -3,13 +3,14 @@ using Arrakis.Wire.Frames;
 namespace Arrakis;
 
 /// <summary>
-/// What a binding received, sent and dropped. The polling thread writes; any thread may read, and sees each number as it
-/// was a moment ago.
+/// What a binding, or one of its queues, received, sent and dropped. The polling thread writes; any thread may read, and sees
+/// each number as it was a moment ago.
 /// </summary>
 public sealed class NetCounters
 {
     private readonly long[] _errors = new long[Enum.GetValues<FrameError>().Length];
     private readonly long[] _drops = new long[Enum.GetValues<DropReason>().Length];
+    private readonly NetCounters[] _parts;
     private long _framesReceived;
     private long _bytesReceived;
     private long _framesSent;
@@ -18,32 +19,58 @@ public sealed class NetCounters
     private long _arpPackets;
     private long _echoRequests;
 
+    internal NetCounters(params NetCounters[] parts) => _parts = parts;
+
     /// <summary>Frames taken from the receive ring.</summary>
-    public long FramesReceived => Volatile.Read(ref _framesReceived);
+    public long FramesReceived => Total(static counters => Volatile.Read(ref counters._framesReceived));
 
     /// <summary>Their bytes, without the virtio-net header.</summary>
-    public long BytesReceived => Volatile.Read(ref _bytesReceived);
+    public long BytesReceived => Total(static counters => Volatile.Read(ref counters._bytesReceived));
 
     /// <summary>Frames posted to the transmit ring.</summary>
-    public long FramesSent => Volatile.Read(ref _framesSent);
+    public long FramesSent => Total(static counters => Volatile.Read(ref counters._framesSent));
 
     /// <summary>Their bytes, without the virtio-net header.</summary>
-    public long BytesSent => Volatile.Read(ref _bytesSent);
+    public long BytesSent => Total(static counters => Volatile.Read(ref counters._bytesSent));
 
     /// <summary>Datagrams handed to a socket or a packet handler.</summary>
-    public long DatagramsDelivered => Volatile.Read(ref _datagramsDelivered);
+    public long DatagramsDelivered => Total(static counters => Volatile.Read(ref counters._datagramsDelivered));
 
     /// <summary>Well-formed ARP packets received.</summary>
-    public long ArpPackets => Volatile.Read(ref _arpPackets);
+    public long ArpPackets => Total(static counters => Volatile.Read(ref counters._arpPackets));
 
     /// <summary>ICMP echo requests received.</summary>
-    public long EchoRequests => Volatile.Read(ref _echoRequests);
+    public long EchoRequests => Total(static counters => Volatile.Read(ref counters._echoRequests));
 
     /// <summary>Malformed or unsupported frames of one kind.</summary>
-    public long this[FrameError error] => Volatile.Read(ref _errors[(int)error]);
+    public long this[FrameError error]
+    {
+        get
+        {
+            long total = Volatile.Read(ref _errors[(int)error]);
+            foreach (NetCounters part in _parts)
+            {
+                total += part[error];
+            }
+
+            return total;
+        }
+    }
 
     /// <summary>Drops for one reason.</summary>
-    public long this[DropReason reason] => Volatile.Read(ref _drops[(int)reason]);
+    public long this[DropReason reason]
+    {
+        get
+        {
+            long total = Volatile.Read(ref _drops[(int)reason]);
+            foreach (NetCounters part in _parts)
+            {
+                total += part[reason];
+            }
+
+            return total;
+        }
+    }
 
     /// <summary>All counters by name.</summary>
     public IReadOnlyDictionary<string, long> ToDictionary()
@@ -95,4 +122,16 @@ public sealed class NetCounters
     internal void CountArp() => _arpPackets++;
 
     internal void CountEcho() => _echoRequests++;
+
+    // A queue's own count, or the sum of the queues'.
+    private long Total(Func<NetCounters, long> count)
+    {
+        long total = count(this);
+        foreach (NetCounters part in _parts)
+        {
+            total += count(part);
+        }
+
+        return total;
+    }
 }

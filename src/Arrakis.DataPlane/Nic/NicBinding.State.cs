@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 
 namespace Arrakis;
@@ -12,13 +11,8 @@ public sealed partial class NicBinding
 
     private readonly Lock _closeLock = new();
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private BindingState _seenState;
-    private ulong _seenLink; // Zero at first: the first poll with the link up announces the address.
-    private Exception? _fault;
-    private bool _closeStarted;
-    private int _polling; // 1 while a thread may touch the memory.
-    private int _claimed; // 1 while a reactor or Poll has the binding to itself.
-    private volatile bool _closing;
+    private long _askedDeadline = long.MinValue;
+    private volatile bool _closeStarted;
 
     /// <summary>The binding's state, as the control plane has published it.</summary>
     public BindingState State
@@ -69,133 +63,54 @@ public sealed partial class NicBinding
         }
     }
 
-    /// <summary>Stops using the rings, unmaps their memory and gives the binding back. Waits for the poller to let go.</summary>
+    /// <summary>Stops using the rings, unmaps their memory and gives the binding back. Waits for the poller of each queue to let go.</summary>
     public ValueTask DisposeAsync()
     {
-        _closing = true;
-
-        // The poller marks itself with a plain store before it reads _closing: this barrier, in all threads, makes sure that
-        // it sees _closing or that its mark is seen here. It costs the poller nothing.
-        Interlocked.MemoryBarrierProcessWide();
-        if (Volatile.Read(ref _polling) == 0)
-        {
-            StartClose();
-        }
-
+        TryClose();
         return new ValueTask(_closed.Task);
     }
 
-    /// <summary>Makes the caller the only poller, until <see cref="Unclaim"/>.</summary>
-    /// <exception cref="InvalidOperationException">There is another.</exception>
-    internal void Claim()
+    /// <summary>Closes the binding unless a poller is at work: the last one that leaves does it then.</summary>
+    internal void TryClose()
     {
-        if (Interlocked.CompareExchange(ref _claimed, 1, 0) != 0)
+        if (_closeStarted)
         {
-            ThrowPolledAlready();
+            return;
         }
 
-        if (Volatile.Read(ref _polling) != 0)
+        foreach (NicQueue queue in _queues)
         {
-            Unclaim();
-            ThrowPolledAlready();
-        }
-    }
-
-    /// <summary>Ends <see cref="Claim"/>.</summary>
-    internal void Unclaim() => Volatile.Write(ref _claimed, 0);
-
-    /// <summary>Marks that the calling thread may touch the memory, until <see cref="Leave"/>.</summary>
-    /// <exception cref="ObjectDisposedException">The binding is disposed.</exception>
-    /// <exception cref="InvalidOperationException">Another thread polls.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Enter()
-    {
-        if (!TryEnter())
-        {
-            ThrowDisposed();
-        }
-    }
-
-    /// <summary>As <see cref="Enter"/>; false where the binding is disposed.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryEnter()
-    {
-        if (_polling != 0)
-        {
-            ThrowPolledAlready();
+            queue.Close();
         }
 
-        Volatile.Write(ref _polling, 1);
-        if (!_closing)
-        {
-            return true;
-        }
-
-        Leave();
-        return false;
-    }
-
-    /// <summary>Ends <see cref="Enter"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Leave()
-    {
-        Volatile.Write(ref _polling, 0);
-        if (_closing)
+        // A poller marks itself with a plain store before it reads that its queue closes: this barrier, in all threads, makes
+        // sure that it sees that or that its mark is seen here. Of two that leave at the same time, one at least sees that
+        // both have left. It costs pollers nothing.
+        Interlocked.MemoryBarrierProcessWide();
+        if (!Array.Exists(_queues, static queue => queue.IsPolling))
         {
             StartClose();
         }
     }
 
-    /// <summary>Looks at the status page and at the memory's guard: three loads of cached lines.</summary>
-    /// <exception cref="BindingRevokedException">The control plane has taken the binding.</exception>
-    /// <exception cref="RingCorruptException">The device has broken the rings.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void CheckStatus()
+    /// <summary>Why the binding is no longer this process's; null where it is. Pollers only: while one is at work, the status page stays mapped.</summary>
+    internal BindingRevokedException? TakenError()
     {
-        if (_status.State != _seenState || _status.Link != _seenLink || _region.IsFaulted || _fault is not null)
-        {
-            OnStatusChanged();
-        }
+        BindingState state = _status.State;
+        return IsOver(state) ? Revoked(state) : _region.IsFaulted ? RevokedByTruncation() : null;
     }
 
-    /// <summary>What an exception from the rings means: memory that was taken away reads as zeros, which looks like a corrupt ring.</summary>
-    internal Exception Explain(RingCorruptException exception)
+    /// <summary>Lets the application know that the binding is asked back: once, though each poller sees it.</summary>
+    internal void AskForRevocation()
     {
-        _fault = exception;
-        BindingState state = _status.State;
-        return IsOver(state) ? Revoked(state) : _region.IsFaulted ? RevokedByTruncation() : exception;
+        RevocationRequest request = _status.Request;
+        if (_onRevocationRequested is not null && Interlocked.Exchange(ref _askedDeadline, request.DeadlineNanoseconds) != request.DeadlineNanoseconds)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Binding.AskForRevocationAsync(work.Request), (Request: request, Binding: this), preferLocal: false);
+        }
     }
 
     private static bool IsOver(BindingState state) => state is BindingState.Revoked or BindingState.Aborted or BindingState.Released;
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void OnStatusChanged()
-    {
-        BindingState state = _status.State;
-        if (IsOver(state))
-        {
-            throw Revoked(state);
-        }
-
-        if (_region.IsFaulted)
-        {
-            throw RevokedByTruncation();
-        }
-
-        if (_fault is not null)
-        {
-            throw _fault;
-        }
-
-        if (state == BindingState.RevocationRequested && _seenState != state && _onRevocationRequested is not null)
-        {
-            RevocationRequest request = _status.Request;
-            ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Binding.AskForRevocationAsync(work.Request), (Request: request, Binding: this), preferLocal: false);
-        }
-
-        _seenState = state;
-        OnLinkChanged(_status.Link);
-    }
 
     private async Task AskForRevocationAsync(RevocationRequest request)
     {
@@ -209,24 +124,8 @@ public sealed partial class NicBinding
         }
     }
 
-    private void OnLinkChanged(ulong link)
-    {
-        if (link != _seenLink && (uint)link != 0)
-        {
-            // A device that came back may not know this host's address, nor what was posted while it was away.
-            _arp.Announce();
-            _sender.Flush();
-            _receiveRing.RingDoorbell();
-            _transmitRing.RingDoorbell();
-        }
-
-        _seenLink = link;
-    }
-
     /// <summary>The error of a binding whose memory was taken away.</summary>
-    internal BindingRevokedException RevokedError() => RevokedByTruncation();
-
-    private BindingRevokedException RevokedByTruncation()
+    internal BindingRevokedException RevokedByTruncation()
     {
         // The real clock, whatever the binding's is: another process is waited for.
         long start = Stopwatch.GetTimestamp();
@@ -272,9 +171,4 @@ public sealed partial class NicBinding
             _closed.SetException(e);
         }
     }
-
-    private static void ThrowPolledAlready() =>
-        throw new InvalidOperationException("The binding is polled already: by another thread, a reactor, or from its own handler. One at a time polls a binding.");
-
-    private void ThrowDisposed() => throw new ObjectDisposedException(GetType().FullName, $"Binding {Grant.BindingId} is disposed.");
 }

@@ -1,39 +1,31 @@
+using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using Arrakis.Contract;
-using Arrakis.DataPlane.Ip;
 using Arrakis.DataPlane.Link;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Nic;
-using Arrakis.DataPlane.Rings;
-using Arrakis.DataPlane.Udp;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Wire;
+using Arrakis.Wire.Frames;
 using Tmds.Linux;
 
 namespace Arrakis;
 
 /// <summary>
-/// A bound virtual function of a NIC: rings, packet buffers and addresses that this process uses without a system call.
-/// One thread at a time polls it: <see cref="Poll(PollOptions, PacketHandler, CancellationToken)"/>, <see cref="PollOnce"/> or a <see cref="Reactor"/>.
+/// A bound virtual function of a NIC: queues, packet buffers and addresses that this process uses without a system call.
+/// Each of its <see cref="Queues"/> is polled by one thread at a time; where there is one only, the methods here do that.
 /// </summary>
 public sealed partial class NicBinding : IAsyncDisposable
 {
-    private const int BatchLength = 64;
-
     private readonly IReadOnlyList<Descriptor> _descriptors;
     private readonly Func<NicBinding, ValueTask> _release;
     private readonly Func<RevocationRequest, NicBinding, ValueTask>? _onRevocationRequested;
     private readonly StatusPageReader _status;
     private readonly DmaRegion _region;
-    private readonly PacketPool _pool;
-    private readonly ReceiveRing _receiveRing;
-    private readonly TransmitRing _transmitRing;
-    private readonly FrameSender _sender;
-    private readonly ArpProtocol _arp;
-    private readonly LinkLayer _link;
-    private readonly UdpOutput _udp;
-    private readonly EventFd _event;
-    private readonly ReceivedFrame[] _batch = new ReceivedFrame[BatchLength];
+    private readonly NicQueue[] _queues;
+    private readonly NicQueue? _only; // Where there is one queue.
+    private readonly byte[] _steeringKey;
 
     /// <summary>Takes a grant and its descriptors, of which it becomes the owner, also where it throws.</summary>
     /// <exception cref="InvalidGrantException">The grant does not fit its descriptors, or this data plane cannot run it.</exception>
@@ -49,15 +41,20 @@ public sealed partial class NicBinding : IAsyncDisposable
         _descriptors = descriptors;
         _release = release;
         _onRevocationRequested = onRevocationRequested;
+        MaxFrameLength = grant.Mtu + EthernetView.HeaderLength;
         try
         {
             GrantValidation.Check(grant, descriptors);
+            _steeringKey = grant.Steering is { } steering ? Convert.FromHexString(steering.ToeplitzKey) : [];
             _status = StatusPageReader.Map(grant, descriptors[Grant.StatusDescriptor]);
             _region = DmaRegion.Map(grant.Memory, descriptors[Grant.MemoryDescriptor]);
-            _pool = new PacketPool(_region, grant.Memory);
-            _event = new EventFd(descriptors[Grant.EventDescriptor]);
-            _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[0], grant.Features, Doorbell(grant.Queues[0]));
-            _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[1], grant.Features, Doorbell(grant.Queues[1]));
+            NeighbourDirectory? neighbours = grant.QueuePairs == 1 ? null : new NeighbourDirectory(WakeQueues);
+            var parts = new NicQueue.SharedParts(_region, _status, neighbours, Time.GetTimestamp());
+            _queues = new NicQueue[grant.QueuePairs];
+            for (int i = 0; i < _queues.Length; i++)
+            {
+                _queues[i] = new NicQueue(this, i, in parts, DescriptorsOf(i));
+            }
         }
         catch (Exception e)
         {
@@ -72,21 +69,19 @@ public sealed partial class NicBinding : IAsyncDisposable
             throw;
         }
 
-        Ipv4Prefix address = grant.Address;
-        _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
-        _arp = new ArpProtocol(grant.Mac, address, grant.Gateway, _sender, Counters);
-        var ip = new Ipv4Layer(address, new IcmpEcho(grant.Mac, address.Address, _sender, Counters), Counters);
-        MaxFrameLength = grant.Mtu + Wire.Frames.EthernetView.HeaderLength;
-        _link = new LinkLayer(grant.Mac, MaxFrameLength, _pool, _arp, ip, Counters);
-        _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender);
-        _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
-        _seenState = BindingState.Active;
-        _clockStart = Time.GetTimestamp();
-        _receiveRing.Start();
+        _only = _queues.Length == 1 ? _queues[0] : null;
+        Counters = _only?.Counters ?? new NetCounters([.. _queues.Select(static queue => queue.Counters)]);
+        foreach (NicQueue queue in _queues)
+        {
+            queue.Start();
+        }
     }
 
     /// <summary>What was granted.</summary>
     public Grant Grant { get; }
+
+    /// <summary>Its queue pairs, as many as were asked for. All are to be polled, each by one thread at a time.</summary>
+    public IReadOnlyList<NicQueue> Queues => _queues;
 
     /// <summary>IPv4 address and network.</summary>
     public Ipv4Prefix Address => Grant.Address;
@@ -98,10 +93,10 @@ public sealed partial class NicBinding : IAsyncDisposable
     public int Mtu => Grant.Mtu;
 
     /// <summary>The largest payload of a UDP datagram in bytes.</summary>
-    public int MaxDatagramLength => _udp.MaxPayload;
+    public int MaxDatagramLength => _queues[0].Udp.MaxPayload;
 
-    /// <summary>What was received, sent and dropped.</summary>
-    public NetCounters Counters { get; } = new();
+    /// <summary>What was received, sent and dropped: the sum over the queues.</summary>
+    public NetCounters Counters { get; }
 
     /// <summary>The clock of timers and neighbours.</summary>
     internal TimeProvider Time { get; }
@@ -109,25 +104,77 @@ public sealed partial class NicBinding : IAsyncDisposable
     /// <summary>The largest frame in bytes, from the Ethernet header on.</summary>
     internal int MaxFrameLength { get; }
 
-    /// <summary>UDP output, for the sockets.</summary>
-    internal UdpOutput Udp => _udp;
+    /// <summary>The only queue.</summary>
+    /// <exception cref="InvalidOperationException">There are several.</exception>
+    internal NicQueue Only => _only ?? ThrowSeveral();
 
-    /// <summary>Buffers, for the sockets.</summary>
-    internal FrameSender Sender => _sender;
+    /// <summary>
+    /// The index of the queue to which the device will bring what a remote end point sends to a local port; null where it does
+    /// not tell how it spreads flows (an external vhost-user back end).
+    /// </summary>
+    public int? QueueOf(UdpEndPoint remote, ushort localPort)
+    {
+        if (_only is not null)
+        {
+            return 0;
+        }
 
-    /// <summary>Packet buffers, for who drives the rings alone.</summary>
-    internal PacketPool Pool => _pool;
+        if (Grant.Steering is not { } steering)
+        {
+            return null;
+        }
 
-    /// <summary>The receive ring.</summary>
-    internal ReceiveRing ReceiveRing => _receiveRing;
+        Span<byte> flow = stackalloc byte[12]; // As on the wire, seen from the receiver (virtio 1.2 §5.1.6.4.3.1).
+        BinaryPrimitives.WriteUInt32BigEndian(flow, remote.Address.Value);
+        BinaryPrimitives.WriteUInt32BigEndian(flow[4..], Address.Address.Value);
+        BinaryPrimitives.WriteUInt16BigEndian(flow[8..], remote.Port);
+        BinaryPrimitives.WriteUInt16BigEndian(flow[10..], localPort);
+        uint hash = ToeplitzHash.Compute(_steeringKey, flow);
+        return steering.Table[(int)(hash & (uint)(steering.Table.Count - 1))];
+    }
 
-    /// <summary>The transmit ring.</summary>
-    internal TransmitRing TransmitRing => _transmitRing;
+    /// <summary><see cref="NicQueue.Poll(PollOptions, PacketHandler, CancellationToken)"/> of the only queue.</summary>
+    /// <inheritdoc cref="NicQueue.Poll(PollOptions, PacketHandler, CancellationToken)"/>
+    /// <exception cref="InvalidOperationException">There are several queues; poll each of <see cref="Queues"/>. Or another thread or a reactor polls.</exception>
+    public void Poll(PollOptions options, PacketHandler handler, CancellationToken cancellation = default) => Only.Poll(options, handler, cancellation);
 
-    /// <summary>What the device signals.</summary>
-    internal EventFd Event => _event;
+    /// <summary><see cref="NicQueue.Poll(int, PacketHandler, CancellationToken)"/> of the only queue.</summary>
+    /// <exception cref="InvalidOperationException">There are several queues; poll each of <see cref="Queues"/>. Or another thread or a reactor polls.</exception>
+    public void Poll(int core, PacketHandler handler, CancellationToken cancellation = default) => Only.Poll(core, handler, cancellation);
 
-    private EventFd Doorbell(QueueGrant queue) => new(_descriptors[queue.KickDescriptor]);
+    /// <summary><see cref="NicQueue.PollOnce"/> of the only queue.</summary>
+    /// <inheritdoc cref="NicQueue.PollOnce"/>
+    /// <exception cref="InvalidOperationException">There are several queues; poll each of <see cref="Queues"/>. Or another thread or a reactor polls, or the handler itself does.</exception>
+    public int PollOnce(PacketHandler handler) => Only.PollOnce(handler);
+
+    /// <summary>Whether a socket of another queue is bound to a port.</summary>
+    internal bool IsBoundElsewhere(NicQueue here, ushort port)
+    {
+        foreach (NicQueue queue in _queues)
+        {
+            if (queue != here && queue.Ports?.IsBound(port) == true)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void WakeQueues()
+    {
+        foreach (NicQueue queue in _queues)
+        {
+            queue.Waiter?.WakeIfSleeping();
+        }
+    }
+
+    private (EventFd Event, EventFd ReceiveKick, EventFd TransmitKick) DescriptorsOf(int pair)
+    {
+        QueueGrant receive = Grant.Queues[2 * pair];
+        QueueGrant transmit = Grant.Queues[2 * pair + 1];
+        return (new EventFd(_descriptors[receive.EventDescriptor]), new EventFd(_descriptors[receive.KickDescriptor]), new EventFd(_descriptors[transmit.KickDescriptor]));
+    }
 
     private void CloseDescriptors()
     {
@@ -136,4 +183,8 @@ public sealed partial class NicBinding : IAsyncDisposable
             descriptor.Dispose();
         }
     }
+
+    [DoesNotReturn]
+    private NicQueue ThrowSeveral() =>
+        throw new InvalidOperationException($"The binding has {_queues.Length} queues: poll each of NicBinding.Queues, with a thread or a reactor of its own.");
 }

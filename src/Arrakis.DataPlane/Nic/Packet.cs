@@ -9,13 +9,13 @@ public readonly ref struct Packet
     /// <summary>Index of a packet that is in no receive batch.</summary>
     internal const int Rented = -1;
 
-    internal readonly NicBinding Nic;
+    internal readonly NicQueue Nic;
     internal readonly PacketBuffer Buffer;
     internal readonly int Index;
     internal readonly int Offset;
     internal readonly int Length;
 
-    internal Packet(NicBinding nic, PacketBuffer buffer, int index, int offset, int length)
+    internal Packet(NicQueue nic, PacketBuffer buffer, int index, int offset, int length)
     {
         Nic = nic;
         Buffer = buffer;

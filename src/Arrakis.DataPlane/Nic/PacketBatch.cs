@@ -6,10 +6,10 @@ namespace Arrakis;
 /// <summary>Packets that were received together: the datagrams to this host. ARP and ICMP are answered before the handler sees anything.</summary>
 public readonly ref struct PacketBatch
 {
-    private readonly NicBinding _nic;
+    private readonly NicQueue _nic;
     private readonly ReadOnlySpan<ReceivedFrame> _frames;
 
-    internal PacketBatch(NicBinding nic, ReadOnlySpan<ReceivedFrame> frames, int count)
+    internal PacketBatch(NicQueue nic, ReadOnlySpan<ReceivedFrame> frames, int count)
     {
         _nic = nic;
         _frames = frames;
@@ -26,11 +26,11 @@ public readonly ref struct PacketBatch
     /// <summary>Enumerates a batch.</summary>
     public ref struct Enumerator
     {
-        private readonly NicBinding _nic;
+        private readonly NicQueue _nic;
         private readonly ReadOnlySpan<ReceivedFrame> _frames;
         private int _index;
 
-        internal Enumerator(NicBinding nic, ReadOnlySpan<ReceivedFrame> frames)
+        internal Enumerator(NicQueue nic, ReadOnlySpan<ReceivedFrame> frames)
         {
             _nic = nic;
             _frames = frames;

@@ -5,9 +5,9 @@ namespace Arrakis;
 /// <summary>The transmit ring, for the time of a handler.</summary>
 public readonly ref struct TransmitQueue
 {
-    private readonly NicBinding _nic;
+    private readonly NicQueue _nic;
 
-    internal TransmitQueue(NicBinding nic) => _nic = nic;
+    internal TransmitQueue(NicQueue nic) => _nic = nic;
 
     /// <summary>Posts a packet, which is the ring's afterwards. False if the ring or the pool has no room; the packet is dropped and counted.</summary>
     /// <exception cref="InvalidOperationException">The packet was posted or given back before.</exception>

@@ -8,11 +8,11 @@ namespace Arrakis;
 /// <summary>A received UDP datagram in its packet buffer.</summary>
 public readonly ref struct UdpDatagram
 {
-    private readonly NicBinding _nic;
+    private readonly NicQueue _nic;
     private readonly PacketBuffer _buffer;
     private readonly int _index;
 
-    internal UdpDatagram(NicBinding nic, PacketBuffer buffer, int index)
+    internal UdpDatagram(NicQueue nic, PacketBuffer buffer, int index)
     {
         _nic = nic;
         _buffer = buffer;

@@ -5,7 +5,7 @@ using Arrakis.Native.Events;
 namespace Arrakis;
 
 /// <summary>Carries an <see cref="IdlePolicy"/> out: when a poller pauses and when it sleeps, and what wakes it.</summary>
-internal sealed class IdleWaiter(NicBinding nic, IdlePolicy policy) : IDisposable
+internal sealed class IdleWaiter(NicQueue nic, IdlePolicy policy) : IDisposable
 {
     /// <summary>The longest sleep: the status page is looked at so often, whatever the device does.</summary>
     public static readonly TimeSpan MaxSleep = TimeSpan.FromMilliseconds(50);

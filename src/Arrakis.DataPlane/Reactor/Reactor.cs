@@ -7,7 +7,7 @@ using Arrakis.Native.Threads;
 namespace Arrakis;
 
 /// <summary>
-/// A pinned thread that polls a binding's rings and runs the code that waits for them, to completion: awaits in that code
+/// A pinned thread that polls a queue of a binding and runs the code that waits for them, to completion: awaits in that code
 /// resume on the same thread, without a queue or a switch.
 /// </summary>
 public sealed class Reactor : IDisposable
@@ -30,21 +30,24 @@ public sealed class Reactor : IDisposable
     private volatile bool _ended;
     private volatile Exception? _failure;
 
-    private Reactor(NicBinding nic, int? core, IdlePolicy idle)
+    private Reactor(NicQueue queue, int? core, IdlePolicy idle)
     {
-        Nic = nic;
+        Queue = queue;
         _core = core;
         Context = new ReactorSynchronizationContext(this);
-        Ports = new UdpPortTable(nic);
-        _waiter = new IdleWaiter(nic, idle) { HasWork = () => _hasPosts || _stopping };
-        _thread = new Thread(Run) { IsBackground = true, Name = $"arrakis reactor {nic.Grant.BindingId}" };
+        Ports = new UdpPortTable(queue);
+        _waiter = new IdleWaiter(queue, idle) { HasWork = () => _hasPosts || _stopping };
+        _thread = new Thread(Run) { IsBackground = true, Name = $"arrakis reactor {queue.Nic.Grant.BindingId}.{queue.Index}" };
     }
 
     /// <summary>The reactor whose thread this is; null on other threads.</summary>
     public static Reactor? Current => t_current;
 
-    /// <summary>The binding that it polls.</summary>
-    public NicBinding Nic { get; }
+    /// <summary>The binding that it polls a queue of.</summary>
+    public NicBinding Nic => Queue.Nic;
+
+    /// <summary>The queue that it polls.</summary>
+    public NicQueue Queue { get; }
 
     /// <summary>Whether the calling thread is this reactor's.</summary>
     public bool IsCurrent
@@ -64,17 +67,31 @@ public sealed class Reactor : IDisposable
     /// <summary>Why the binding cannot be used any more, if so.</summary>
     internal Exception? Failure => _failure;
 
-    /// <summary>Starts a thread.</summary>
+    /// <summary>Starts a thread for a binding's only queue.</summary>
     /// <param name="nic">The binding to poll; nobody else polls it meanwhile. It is not disposed with the reactor.</param>
     /// <param name="core">The core to stay on; null for any.</param>
     /// <param name="idle">What to do while nothing comes.</param>
     /// <exception cref="Native.LinuxException">The core does not exist, or this process may not use it.</exception>
-    /// <exception cref="InvalidOperationException">Another reactor or thread polls the binding.</exception>
+    /// <exception cref="InvalidOperationException">Another reactor or thread polls the binding, or it has several queues: start a reactor for each.</exception>
     public static Reactor Start(NicBinding nic, int? core = null, IdlePolicy idle = IdlePolicy.Adaptive)
     {
         ArgumentNullException.ThrowIfNull(nic);
-        nic.Claim();
-        var reactor = new Reactor(nic, core, idle);
+        return Start(nic.Only, core, idle);
+    }
+
+    /// <summary>Starts a thread for one of a binding's queues.</summary>
+    /// <param name="queue">The queue to poll; nobody else polls it meanwhile. Its binding is not disposed with the reactor.</param>
+    /// <param name="core">The core to stay on; null for any.</param>
+    /// <param name="idle">What to do while nothing comes.</param>
+    /// <exception cref="Native.LinuxException">The core does not exist, or this process may not use it.</exception>
+    /// <exception cref="InvalidOperationException">Another reactor or thread polls the queue.</exception>
+    public static Reactor Start(NicQueue queue, int? core = null, IdlePolicy idle = IdlePolicy.Adaptive)
+    {
+        ArgumentNullException.ThrowIfNull(queue);
+        queue.Claim();
+        var reactor = new Reactor(queue, core, idle);
+        queue.Ports = reactor.Ports;
+        queue.Waiter = reactor._waiter;
         reactor._thread.Start();
         try
         {
@@ -83,8 +100,8 @@ public sealed class Reactor : IDisposable
         }
         catch
         {
+            reactor.Release();
             reactor._waiter.Dispose();
-            nic.Unclaim();
             throw;
         }
     }
@@ -151,7 +168,7 @@ public sealed class Reactor : IDisposable
         }
 
         DelayOperation delay = reactor._freeDelays.TryPop(out DelayOperation? free) ? free : new DelayOperation(reactor);
-        delay.Start(reactor.Nic.ReadClock() + (long)Math.Min(time.TotalNanoseconds, long.MaxValue / 4), cancellation);
+        delay.Start(reactor.Queue.ReadClock() + (long)Math.Min(time.TotalNanoseconds, long.MaxValue / 4), cancellation);
         return delay.PlainTask;
     }
 
@@ -235,11 +252,11 @@ public sealed class Reactor : IDisposable
     {
         if (_failure is not null)
         {
-            _ = Nic.ReadClock();
+            _ = Queue.ReadClock();
             return RunPosts() + RunTimers();
         }
 
-        if (!Nic.TryEnter())
+        if (!Queue.TryEnter())
         {
             Fail(Aborted());
             return 1;
@@ -262,7 +279,7 @@ public sealed class Reactor : IDisposable
         }
         finally
         {
-            Nic.Leave();
+            Queue.Leave();
         }
     }
 
@@ -272,23 +289,23 @@ public sealed class Reactor : IDisposable
         try
         {
             // What callbacks and timers have sent since the last time goes out first.
-            Nic.Sender.Flush();
-            int work = Nic.PollSockets(Ports);
+            Queue.Sender.Flush();
+            int work = Queue.PollSockets(Ports);
             if (SendWaiters.Count != 0)
             {
-                work += SendWaiters.Pump(Nic);
+                work += SendWaiters.Pump(Queue);
             }
 
             if ((++_iterations & (IterationsPerClock - 1)) == 0)
             {
-                Nic.UpdateClock();
+                Queue.UpdateClock();
             }
 
             return work;
         }
         catch (RingCorruptException e)
         {
-            Fail(Nic.Explain(e));
+            Fail(Queue.Explain(e));
         }
         catch (BindingRevokedException e)
         {
@@ -317,7 +334,7 @@ public sealed class Reactor : IDisposable
     {
         // No more than are there now: who waits again for no time at all must not keep the rings from being polled.
         int count = 0;
-        for (int left = Timers.Count; left > 0 && Timers.TakeDue(Nic.Now) is { } due; left--)
+        for (int left = Timers.Count; left > 0 && Timers.TakeDue(Queue.Now) is { } due; left--)
         {
             due.Finish(null);
             count++;
@@ -328,7 +345,7 @@ public sealed class Reactor : IDisposable
 
     private void Sleep()
     {
-        long left = Timers.NextDeadline - Nic.ReadClock();
+        long left = Timers.NextDeadline - Queue.ReadClock();
         if (left > 0)
         {
             TimeSpan time = TimeSpan.FromTicks(left / 100);
@@ -353,6 +370,13 @@ public sealed class Reactor : IDisposable
         _iterations = unchecked(0u - 1);
     }
 
+    private void Release()
+    {
+        Queue.Ports = null;
+        Queue.Waiter = null;
+        Queue.Unclaim();
+    }
+
     private static SocketException Aborted() => new((int)SocketError.OperationAborted);
 
     private void Fail(Exception failure)
@@ -365,7 +389,7 @@ public sealed class Reactor : IDisposable
     private void End()
     {
         Fail(_failure ?? Aborted());
-        Nic.Unclaim();
+        Release();
         while (Timers.TakeAny() is { } delay)
         {
             delay.Finish(new ObjectDisposedException(nameof(Reactor)));

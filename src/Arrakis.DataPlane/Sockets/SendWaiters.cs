@@ -17,7 +17,7 @@ internal sealed class SendWaiters
     public bool Remove(SendOperation operation) => _queue.Remove(operation);
 
     /// <summary>Sends as many as there is room for. Returns how many went.</summary>
-    public int Pump(NicBinding nic)
+    public int Pump(NicQueue nic)
     {
         nic.ReclaimSent();
         int count = 0;

@@ -6,7 +6,7 @@ using Arrakis.DataPlane.Rings;
 namespace Arrakis;
 
 /// <summary>Sockets by port (RFC 768): the port is the index. Any thread binds; the reactor's delivers.</summary>
-internal sealed class UdpPortTable(NicBinding nic)
+internal sealed class UdpPortTable(NicQueue nic)
 {
     // RFC 6335 §6: dynamic ports.
     private const int FirstEphemeral = 49152;
@@ -16,7 +16,10 @@ internal sealed class UdpPortTable(NicBinding nic)
 
     /// <summary>Binds a socket; port 0 takes a free ephemeral one, from a place that cannot be guessed on (RFC 6056).</summary>
     /// <exception cref="SocketException">AddressAlreadyInUse: the port, or each ephemeral port, is taken.</exception>
-    public ushort Bind(UdpSocket socket, ushort port)
+    /// <param name="socket">The socket.</param>
+    /// <param name="port">The port, or 0.</param>
+    /// <param name="remote">Who is to be answered: of the ephemeral ports, one that brings what this sender sends to this queue.</param>
+    public ushort Bind(UdpSocket socket, ushort port, UdpEndPoint? remote = null)
     {
         if (port != 0)
         {
@@ -27,7 +30,7 @@ internal sealed class UdpPortTable(NicBinding nic)
         for (int i = 0; i < EphemeralCount; i++)
         {
             var candidate = (ushort)(FirstEphemeral + (start + i) % EphemeralCount);
-            if (TryBind(socket, candidate))
+            if ((remote is not { } sender || nic.Nic.QueueOf(sender, candidate) == nic.Index) && TryBind(socket, candidate))
             {
                 return candidate;
             }
@@ -35,6 +38,9 @@ internal sealed class UdpPortTable(NicBinding nic)
 
         throw new SocketException((int)SocketError.AddressAlreadyInUse);
     }
+
+    /// <summary>Whether a socket has a port. Any thread.</summary>
+    public bool IsBound(ushort port) => Volatile.Read(ref _sockets[port]) is not null;
 
     /// <summary>Frees a socket's port.</summary>
     public void Unbind(UdpSocket socket, ushort port) => Interlocked.CompareExchange(ref _sockets[port], null, socket);
@@ -49,7 +55,7 @@ internal sealed class UdpPortTable(NicBinding nic)
         }
         else
         {
-            nic.Counters.Count(DropReason.UdpPortUnreachable);
+            nic.CountWithoutSocket(frame.DestinationPort);
         }
     }
 

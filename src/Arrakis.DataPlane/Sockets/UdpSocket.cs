@@ -16,7 +16,7 @@ public sealed partial class UdpSocket : IDisposable
     public const int DefaultReceiveQueueLength = 256;
 
     private readonly Reactor _reactor;
-    private readonly NicBinding _nic;
+    private readonly NicQueue _nic;
     private readonly OperationQueue<ReceiveOperation, UdpReceiveFromResult> _waiting = new();
     private readonly DatagramQueue _received;
     private ReceiveOperation? _freeReceives;
@@ -43,14 +43,19 @@ public sealed partial class UdpSocket : IDisposable
     /// <param name="receiveQueueLength">Datagrams that are kept while nobody receives; more are dropped and counted.</param>
     /// <exception cref="SocketException">AddressAlreadyInUse: the port is taken.</exception>
     public UdpSocket(Reactor reactor, ushort port = 0, int receiveQueueLength = DefaultReceiveQueueLength)
+        : this(reactor, port, null, receiveQueueLength)
+    {
+    }
+
+    private UdpSocket(Reactor reactor, ushort port, UdpEndPoint? remote, int receiveQueueLength)
     {
         ArgumentNullException.ThrowIfNull(reactor);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(receiveQueueLength);
         ThrowIfFailed(reactor);
         _reactor = reactor;
-        _nic = reactor.Nic;
+        _nic = reactor.Queue;
         _received = new DatagramQueue(receiveQueueLength);
-        LocalEndPoint = new UdpEndPoint(_nic.Address.Address, reactor.Ports.Bind(this, port));
+        LocalEndPoint = new UdpEndPoint(reactor.Nic.Address.Address, reactor.Ports.Bind(this, port, remote));
     }
 
     /// <summary>The address and port that it is bound to.</summary>

@@ -3,13 +3,13 @@ using Arrakis.Wire.Frames;
 namespace Arrakis.SoftDevice.Switch;
 
 /// <summary>
-/// Steers frames to queues by a hash of their flow, through a table of 128 entries, so that all frames of a flow come to
+/// Steers frames to queues by a hash of their flow, through a table, so that all frames of a flow come to
 /// one queue, in order. What has no flow comes to the first.
 /// </summary>
 internal sealed class FlowTable
 {
     /// <summary>Entries of the table.</summary>
-    public const int Length = 128;
+    public const int Length = SteeringTable.Length;
 
     private readonly byte[] _queues = new byte[Length];
     private int _count;
@@ -21,7 +21,7 @@ internal sealed class FlowTable
         _count = count;
         for (int entry = 0; entry < Length; entry++)
         {
-            _queues[entry] = (byte)(count == 0 ? 0 : entry % count);
+            _queues[entry] = (byte)SteeringTable.PairOf(entry, count);
         }
     }
 

@@ -22,6 +22,27 @@ public static class ToeplitzHash
     // What each half byte of the input adds, by place and value: a table of a few lines of the cache, not of bits.
     private static readonly uint[] _parts = MakeParts();
 
+    /// <summary>The key: 40 bytes.</summary>
+    public static ReadOnlySpan<byte> Key => _key;
+
+    /// <summary>
+    /// The hash of an input with any key, bit by bit: for who chooses a port, not for each packet. Bits of the input for which
+    /// the key is too short add nothing.
+    /// </summary>
+    public static uint Compute(ReadOnlySpan<byte> key, ReadOnlySpan<byte> input)
+    {
+        uint hash = 0;
+        for (int bit = 0; bit < input.Length * 8 && bit + 32 <= key.Length * 8; bit++)
+        {
+            if ((input[bit / 8] & 0x80 >> bit % 8) != 0)
+            {
+                hash ^= KeyFrom(key, bit);
+            }
+        }
+
+        return hash;
+    }
+
     /// <summary>The hash of addresses and ports as they are on the wire, at most 36 bytes.</summary>
     public static uint Compute(ReadOnlySpan<byte> input) => Add(0, 0, input[..Math.Min(input.Length, MaxInputLength)]);
 
@@ -78,7 +99,7 @@ public static class ToeplitzHash
             {
                 if ((i % Values & 8 >> bit) != 0)
                 {
-                    parts[i] ^= KeyFrom(i / Values * 4 + bit);
+                    parts[i] ^= KeyFrom(_key, i / Values * 4 + bit);
                 }
             }
         }
@@ -86,13 +107,14 @@ public static class ToeplitzHash
         return parts;
     }
 
-    // 32 bits of the key from a bit on.
-    private static uint KeyFrom(int bit)
+    // 32 bits of the key from a bit on; after its end there are zeros, which are shifted out.
+    private static uint KeyFrom(ReadOnlySpan<byte> key, int bit)
     {
         ulong bytes = 0;
         for (int i = 0; i < 5; i++)
         {
-            bytes = bytes << 8 | _key[bit / 8 + i];
+            int at = bit / 8 + i;
+            bytes = bytes << 8 | (at < key.Length ? key[at] : (byte)0);
         }
 
         return (uint)(bytes >> (8 - bit % 8));

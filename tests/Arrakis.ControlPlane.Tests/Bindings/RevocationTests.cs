@@ -137,8 +137,8 @@ public sealed class RevocationTests
         await using var store = new MemoryStore();
         await using Plane plane = await Plane.StartAsync(device, store);
         Binding binding = await plane.BindAsync();
-        _ = binding.Event!.TryDrain();
-        FillAndBlock(binding.Event.Descriptor);
+        _ = binding.Events[0].TryDrain();
+        FillAndBlock(binding.Events[0].Descriptor);
 
         await plane.Bindings.RevokeAsync(binding.Id, RevocationMode.Visible, TimeSpan.FromMilliseconds(1), default).WaitAsync(s_patience);
 

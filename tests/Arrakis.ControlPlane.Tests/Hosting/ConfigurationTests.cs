@@ -62,6 +62,7 @@ public sealed class ConfigurationTests
     [InlineData("name", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"../a\" } ] }", "devices[0].name")]
     [InlineData("twice", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"a\" }, { \"kind\": \"soft\", \"name\": \"a\" } ] }", "devices[1].name 'a' is there twice")]
     [InlineData("mtu", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"a\", \"mtu\": 9000 } ] }", "mtu is 9000")]
+    [InlineData("pairs", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"a\", \"queuePairsMax\": 9 } ] }", "queuePairsMax")]
     [InlineData("queue", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"a\", \"queueSizeMax\": 3 } ] }", "queueSizeMax")]
     [InlineData("rate", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"a\", \"rateBitsPerSecond\": 0 } ] }", "rateBitsPerSecond")]
     [InlineData("gateway", "{ \"devices\": [ { \"kind\": \"soft\", \"name\": \"a\", \"networks\": [\"10.7.0.0/24\"], \"gateway\": \"10.8.0.1\" } ] }", "gateway 10.8.0.1")]

@@ -27,15 +27,17 @@ internal sealed class FakeBackEnd : IAsyncDisposable
     private readonly UnixSocket _socket;
     private readonly BackEndFault _fault;
     private readonly VirtioFeatures _features;
+    private readonly ulong? _queuePairs;
     private readonly ReadinessLoop _loop = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _serving;
 
-    internal FakeBackEnd(UnixSocket socket, BackEndFault fault, VirtioFeatures features)
+    internal FakeBackEnd(UnixSocket socket, BackEndFault fault, VirtioFeatures features, ulong? queuePairs)
     {
         _socket = socket;
         _fault = fault;
         _features = features;
+        _queuePairs = queuePairs;
         _serving = Task.Run(ServeAsync);
     }
 
@@ -44,6 +46,15 @@ internal sealed class FakeBackEnd : IAsyncDisposable
 
     /// <summary>The base index that each ring was started at.</summary>
     internal Dictionary<uint, uint> Bases { get; } = [];
+
+    /// <summary>Rings that were enabled.</summary>
+    internal SortedSet<uint> Enabled { get; } = [];
+
+    /// <summary>Rings that were stopped.</summary>
+    internal SortedSet<uint> Stopped { get; } = [];
+
+    /// <summary>Protocol features that the front end has chosen.</summary>
+    internal VhostUserProtocolFeatures Chosen { get; private set; }
 
     /// <summary>Completes when the front end has hung up.</summary>
     internal Task Ended => _serving;
@@ -94,13 +105,18 @@ internal sealed class FakeBackEnd : IAsyncDisposable
         ulong? number = header.Request switch
         {
             VhostUserRequest.GetFeatures => (ulong)_features,
-            VhostUserRequest.GetProtocolFeatures => (ulong)VhostUserProtocolFeatures.ReplyAck,
+            VhostUserRequest.GetProtocolFeatures => (ulong)(VhostUserProtocolFeatures.ReplyAck | (_queuePairs is null ? VhostUserProtocolFeatures.None : VhostUserProtocolFeatures.MultiQueue)),
+            VhostUserRequest.GetQueueCount => _queuePairs ?? 1,
             _ when header.NeedsReply => faulty && _fault.Kind == BackEndFaultKind.Refuse ? 1UL : 0UL,
             _ => null,
         };
-        if (header.Request == VhostUserRequest.SetVringBase && VringState.TryRead(payload, out VringState state))
+        if (header.Request == VhostUserRequest.SetProtocolFeatures)
         {
-            Bases[state.Index] = state.Value;
+            Chosen = (VhostUserProtocolFeatures)BitConverter.ToUInt64(payload);
+        }
+        else if (VringState.TryRead(payload, out VringState state))
+        {
+            Note(header.Request, state);
         }
 
         byte[] body = header.Request == VhostUserRequest.GetVringBase ? payload : number is { } value ? BitConverter.GetBytes(value) : [];
@@ -114,6 +130,22 @@ internal sealed class FakeBackEnd : IAsyncDisposable
         new VhostUserHeader(answered, VhostUserHeader.Version | VhostUserHeader.ReplyFlag, (uint)body.Length).Write(reply);
         body.CopyTo(reply, VhostUserHeader.Length);
         _ = _socket.TrySend(reply);
+    }
+
+    private void Note(VhostUserRequest request, VringState state)
+    {
+        switch (request)
+        {
+            case VhostUserRequest.SetVringBase:
+                Bases[state.Index] = state.Value;
+                break;
+            case VhostUserRequest.SetVringEnable when state.Value == 1:
+                _ = Enabled.Add(state.Index);
+                break;
+            case VhostUserRequest.GetVringBase:
+                _ = Stopped.Add(state.Index);
+                break;
+        }
     }
 
     private async Task<byte[]?> ReadAsync(int length)

@@ -52,6 +52,9 @@ internal sealed class FakeDevice : INicDevice
     /// <summary>What the next back ends offer.</summary>
     internal VirtioFeatures Features { get; set; } = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures;
 
+    /// <summary>The queue pairs that the next back ends say they have; null where they speak of none.</summary>
+    internal ulong? QueuePairs { get; set; }
+
     /// <summary>The back ends, in the order of their connections.</summary>
     internal IReadOnlyList<FakeBackEnd> BackEnds
     {
@@ -63,6 +66,8 @@ internal sealed class FakeDevice : INicDevice
             }
         }
     }
+
+    public FlowSteering? SteeringOf(int queuePairs) => FlowSteering.Even(queuePairs);
 
     public Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation) => Task.CompletedTask;
 
@@ -78,7 +83,7 @@ internal sealed class FakeDevice : INicDevice
         (UnixSocket front, UnixSocket back) = UnixSocket.Pair(UnixSocketKind.Stream);
         lock (_backEnds)
         {
-            _backEnds.Add(new FakeBackEnd(back, Fault, Features));
+            _backEnds.Add(new FakeBackEnd(back, Fault, Features, QueuePairs));
         }
 
         return front;

@@ -6,6 +6,7 @@ using Arrakis.Native.Memory;
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.Wire;
+using Arrakis.Wire.Frames;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Device;
@@ -22,13 +23,32 @@ internal sealed unsafe class TestDevice : IDisposable
     private readonly MemoryFile _statusFile;
     private readonly MemoryMapping _status;
     private readonly MemoryTable _table;
+    private readonly int _pairs;
+    private readonly SplitDeviceRing[] _toDriver;
+    private readonly SplitDeviceRing[] _fromDriver;
+    private readonly EventFd[] _events;
+    private readonly EventFd[] _kicks;
 
-    public TestDevice(int queueSize = 256, int buffers = 1024, string address = "10.7.0.2/24", string? gateway = null, int mtu = 1500)
+    public TestDevice(int queueSize = 256, int buffers = 1024, string address = "10.7.0.2/24", string? gateway = null, int mtu = 1500, int pairs = 1, bool tellsSteering = true)
     {
-        VirtqueueLayout receive = VirtqueueLayout.At(VirtqueueFormat.Split, 0, queueSize);
-        VirtqueueLayout transmit = VirtqueueLayout.At(VirtqueueFormat.Split, receive.End, queueSize);
-        long bufferOffset = (transmit.End + 4095) / 4096 * 4096;
-        long bufferLength = (long)buffers * BufferSize;
+        _pairs = pairs;
+        _toDriver = new SplitDeviceRing[pairs];
+        _fromDriver = new SplitDeviceRing[pairs];
+        _events = [.. Enumerable.Range(0, pairs).Select(static _ => new EventFd())];
+        _kicks = [.. Enumerable.Range(0, 2 * pairs).Select(static _ => new EventFd())];
+        var rings = new QueueGrant[2 * pairs];
+        long end = 0;
+        for (int i = 0; i < rings.Length; i++)
+        {
+            // Descriptors as the daemon lays them out: of each pair the event, then the doorbells of its rings.
+            int pairEvent = Grant.EventDescriptor + i / 2 * 3;
+            var ring = VirtqueueLayout.At(VirtqueueFormat.Split, end, queueSize);
+            rings[i] = new QueueGrant(i % 2 == 0 ? QueueDirection.Receive : QueueDirection.Transmit, ring, pairEvent + 1 + i % 2, pairEvent);
+            end = ring.End;
+        }
+
+        long bufferOffset = (end + 4095) / 4096 * 4096;
+        long bufferLength = (long)buffers * pairs * BufferSize;
         _memory = MemoryFile.Create("test queue memory", bufferOffset + bufferLength, PagePreference.BaseOnly);
         _statusFile = MemoryFile.Create("test status", StatusPageLayout.Length, PagePreference.BaseOnly);
         _status = MemoryMapping.Map(_statusFile.Descriptor, 0, StatusPageLayout.Length, MappingAccess.ReadWrite);
@@ -44,11 +64,8 @@ internal sealed unsafe class TestDevice : IDisposable
             Mtu = mtu,
             Features = VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures,
             Memory = new MemoryGrant(_memory.Length, MemoryFile.BasePageSize, IovaBase, bufferOffset, bufferLength, BufferSize),
-            Queues =
-            [
-                new QueueGrant(QueueDirection.Receive, receive, 3),
-                new QueueGrant(QueueDirection.Transmit, transmit, 4),
-            ],
+            Queues = rings,
+            Steering = pairs > 1 && tellsSteering ? FlowSteering.Even(pairs) : null,
         };
         Write(StatusPageLayout.Magic, StatusPageLayout.MagicValue);
         Write(StatusPageLayout.Version, StatusPageLayout.VersionValue);
@@ -68,17 +85,20 @@ internal sealed unsafe class TestDevice : IDisposable
 
     public MemoryFile Memory => _memory;
 
-    public EventFd Event { get; } = new();
+    public EventFd Event => _events[0];
 
-    public EventFd ReceiveKick { get; } = new();
+    public EventFd ReceiveKick => _kicks[0];
 
-    public EventFd TransmitKick { get; } = new();
+    public EventFd TransmitKick => _kicks[1];
 
-    /// <summary>The device's side of the application's receive ring.</summary>
-    public SplitDeviceRing ToDriver { get; private set; } = null!;
+    /// <summary>Doorbells of all rings, in the grant's order.</summary>
+    public IReadOnlyList<EventFd> Kicks => _kicks;
 
-    /// <summary>The device's side of the application's transmit ring.</summary>
-    public SplitDeviceRing FromDriver { get; private set; } = null!;
+    /// <summary>The device's side of the application's first receive ring.</summary>
+    public SplitDeviceRing ToDriver => _toDriver[0];
+
+    /// <summary>The device's side of the application's first transmit ring.</summary>
+    public SplitDeviceRing FromDriver => _fromDriver[0];
 
     public int Released { get; private set; }
 
@@ -90,17 +110,18 @@ internal sealed unsafe class TestDevice : IDisposable
     /// <summary>Attaches as a device that starts, or starts again, does.</summary>
     public void Attach()
     {
-        ToDriver = Attach(Grant.Queues[0].Ring);
-        FromDriver = Attach(Grant.Queues[1].Ring);
+        for (int pair = 0; pair < _pairs; pair++)
+        {
+            _toDriver[pair] = Attach(Grant.Queues[2 * pair].Ring);
+            _fromDriver[pair] = Attach(Grant.Queues[2 * pair + 1].Ring);
+        }
     }
 
     public Descriptor[] Descriptors() =>
     [
         _memory.Descriptor.Duplicate(),
         _statusFile.OpenReadOnlyCopy(),
-        Event.Descriptor.Duplicate(),
-        ReceiveKick.Descriptor.Duplicate(),
-        TransmitKick.Descriptor.Duplicate(),
+        .. Enumerable.Range(0, _pairs).SelectMany(pair => new[] { _events[pair].Descriptor.Duplicate(), _kicks[2 * pair].Descriptor.Duplicate(), _kicks[2 * pair + 1].Descriptor.Duplicate() }),
     ];
 
     public NicBinding Bind(Func<RevocationRequest, NicBinding, ValueTask>? onRevocation = null, TimeProvider? time = null) =>
@@ -116,12 +137,12 @@ internal sealed unsafe class TestDevice : IDisposable
             time);
 
     /// <summary>Gives a frame to the driver. False if it has no buffers.</summary>
-    public bool TryDeliver(ReadOnlySpan<byte> frame)
+    public bool TryDeliver(ReadOnlySpan<byte> frame, int pair = 0)
     {
         Span<byte> header = stackalloc byte[VirtioNetHeader.Length];
         header.Clear();
         header[VirtioNetHeader.BufferCountOffset] = 1;
-        RingWrite outcome = ToDriver.TryWrite(header, frame);
+        RingWrite outcome = _toDriver[pair].TryWrite(header, frame);
         if (outcome == RingWrite.Full)
         {
             return false;
@@ -129,18 +150,23 @@ internal sealed unsafe class TestDevice : IDisposable
 
         Assert.Equal(RingWrite.Done, outcome);
         Delivered++;
-        if (ToDriver.Publish())
+        if (_toDriver[pair].Publish())
         {
-            Event.Signal();
+            _events[pair].Signal();
         }
 
         return true;
     }
 
+    /// <summary>The queue that a device with receive side scaling would choose.</summary>
+    public int QueueOf(ReadOnlySpan<byte> frame) =>
+        _pairs == 1 ? 0 : SteeringTable.PairOf((int)(ToeplitzHash.OfFrame(frame) % SteeringTable.Length), _pairs);
+
+    /// <summary>Gives a frame to the driver, on the queue of its flow.</summary>
     public void Deliver(ReadOnlySpan<byte> frame)
     {
         long start = Stopwatch.GetTimestamp();
-        while (!TryDeliver(frame))
+        while (!TryDeliver(frame, QueueOf(frame)))
         {
             Assert.True(Stopwatch.GetElapsedTime(start) < Deadline, "the driver gives no buffers");
             Thread.Yield();
@@ -148,20 +174,20 @@ internal sealed unsafe class TestDevice : IDisposable
     }
 
     /// <summary>Takes a frame that the driver sent, if there is one.</summary>
-    public byte[]? TryTakeSent()
+    public byte[]? TryTakeSent(int pair = 0)
     {
         var frame = new byte[BufferSize];
-        RingRead outcome = FromDriver.TryRead(VirtioNetHeader.Length, frame, out int length);
+        RingRead outcome = _fromDriver[pair].TryRead(VirtioNetHeader.Length, frame, out int length);
         if (outcome == RingRead.Empty)
         {
             return null;
         }
 
         Assert.Equal(RingRead.Frame, outcome);
-        FromDriver.Complete();
-        if (FromDriver.Publish())
+        _fromDriver[pair].Complete();
+        if (_fromDriver[pair].Publish())
         {
-            Event.Signal();
+            _events[pair].Signal();
         }
 
         return frame[..length];
@@ -240,9 +266,8 @@ internal sealed unsafe class TestDevice : IDisposable
         _status.Dispose();
         _memory.Dispose();
         _statusFile.Dispose();
-        Event.Dispose();
-        ReceiveKick.Dispose();
-        TransmitKick.Dispose();
+        Array.ForEach(_events, static pairEvent => pairEvent.Dispose());
+        Array.ForEach(_kicks, static kick => kick.Dispose());
     }
 
     private SplitDeviceRing Attach(VirtqueueLayout layout)

@@ -73,6 +73,7 @@ public sealed class MalformedFrameTests
     private static readonly (DropReason Reason, Type Tests)[] s_elsewhere =
     [
         (DropReason.UdpPortUnreachable, typeof(Sockets.SocketDropTests)),
+        (DropReason.UdpPortOnOtherQueue, typeof(Sockets.QueueSocketTests)),
         (DropReason.SocketQueueFull, typeof(Sockets.SocketDropTests)),
         (DropReason.NoBuffer, typeof(Sockets.SocketDropTests)),
         (DropReason.TransmitRingFull, typeof(TransmitQueueTests)),

@@ -25,6 +25,7 @@ public sealed class FlowTests
         byte[] withPorts = [.. pair, (byte)(sourcePort >> 8), (byte)sourcePort, (byte)(destinationPort >> 8), (byte)destinationPort];
         Assert.Equal(addresses, ToeplitzHash.Compute(pair));
         Assert.Equal(ports, ToeplitzHash.Compute(withPorts));
+        Assert.Equal(ports, ToeplitzHash.Compute(ToeplitzHash.Key, withPorts));
 
         bool isIpv6 = pair.Length == 32;
         byte[] frame = new byte[14 + (isIpv6 ? 40 : 20) + 8];

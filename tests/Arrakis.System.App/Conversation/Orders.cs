@@ -39,6 +39,9 @@ public sealed record FilteredEchoOrder(string ControlSocket, ServerApi Api, int 
 /// <summary>Order of <see cref="Roles.Echo"/>.</summary>
 public sealed record EchoOrder(string ControlSocket, ServerApi Api, int Bindings, ushort Port, WhenAskedBack WhenAskedBack);
 
+/// <summary>Order of <see cref="Roles.QueueEcho"/>.</summary>
+public sealed record QueueEchoOrder(string ControlSocket, ServerApi Api, int QueuePairs, ushort Port);
+
 /// <summary>Order of <see cref="Roles.Flood"/>.</summary>
 public sealed record FloodOrder(string ControlSocket, string Target, ushort Port);
 

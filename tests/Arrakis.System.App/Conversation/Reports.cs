@@ -12,6 +12,7 @@ namespace Arrakis.SystemApp.Conversation;
 [JsonDerivedType(typeof(GivenBackReport), "given-back")]
 [JsonDerivedType(typeof(AskedReport), "asked")]
 [JsonDerivedType(typeof(StateReport), "state")]
+[JsonDerivedType(typeof(QueuesReport), "queues")]
 [JsonDerivedType(typeof(RefusalReport), "refusal")]
 [JsonDerivedType(typeof(DoneReport), "done")]
 [JsonDerivedType(typeof(ArpReport), "arp")]
@@ -40,6 +41,9 @@ public sealed record AskedReport(ulong Binding, ResourceKind Kind, uint Units, d
 
 /// <summary>A binding as its holder sees it.</summary>
 public sealed record StateReport(ulong Binding, bool LinkUp, uint LinkEpoch, long FramesReceived, long DatagramsDelivered, long ForeignFrames) : Report;
+
+/// <summary>How many datagrams each queue got, how many came to another than the grant's steering says, and what all queues got together.</summary>
+public sealed record QueuesReport(IReadOnlyList<long> Datagrams, long Misplaced, long Delivered, bool LinkUp, uint LinkEpoch) : Report;
 
 /// <summary>What the kernel said to a forbidden change of the memory file.</summary>
 public sealed record RefusalReport(string Change, int Errno) : Report;

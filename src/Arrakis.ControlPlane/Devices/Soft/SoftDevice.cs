@@ -85,6 +85,9 @@ internal sealed class SoftDevice : INicDevice
     private string ArgumentsPath => Path.Combine(_directory, "arguments");
 
     /// <inheritdoc/>
+    public FlowSteering? SteeringOf(int queuePairs) => FlowSteering.Even(queuePairs);
+
+    /// <inheritdoc/>
     public async Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation)
     {
         string program = SoftDeviceProgram.Find(_configuredProgram, AppContext.BaseDirectory);

@@ -33,6 +33,9 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
     public string? Uplink => null;
 
     /// <inheritdoc/>
+    public FlowSteering? SteeringOf(int queuePairs) => null; // vhost-user has no message that would tell.
+
+    /// <inheritdoc/>
     public Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation) => Task.CompletedTask;
 
     /// <inheritdoc/>

@@ -12,6 +12,9 @@ internal sealed class VhostUserException(string message, Exception? inner = null
 {
     /// <summary>Features that the back end does not offer and the session cannot do without.</summary>
     internal VirtioFeatures Missing { get; init; }
+
+    /// <summary>How many queue pairs the back end has, where these are too few.</summary>
+    internal int? QueuePairs { get; init; }
 }
 
 /// <summary>One ring as it is handed to a back end.</summary>
@@ -59,9 +62,10 @@ internal sealed class VhostUserFrontEnd : IDisposable
     /// <summary>Negotiates features and returns those of virtio in force.</summary>
     /// <param name="wanted">What the data plane understands; of the ring formats, the one that it has.</param>
     /// <param name="required">Of these, what the back end must have.</param>
+    /// <param name="queuePairs">How many will be started.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="VhostUserException">The back end lacks something that is required, or misbehaves.</exception>
-    internal async Task<VirtioFeatures> NegotiateAsync(VirtioFeatures wanted, VirtioFeatures required, CancellationToken cancellation)
+    internal async Task<VirtioFeatures> NegotiateAsync(VirtioFeatures wanted, VirtioFeatures required, int queuePairs, CancellationToken cancellation)
     {
         var offered = (VirtioFeatures)await AskNumberAsync(VhostUserRequest.GetFeatures, cancellation).ConfigureAwait(false);
         VirtioFeatures missing = (VirtioFeatures.Version1 | (wanted & Indispensable) | required) & ~offered;
@@ -70,26 +74,51 @@ internal sealed class VhostUserFrontEnd : IDisposable
             throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without {missing}.") { Missing = missing };
         }
 
+        const VirtioFeatures ForSeveralPairs = VirtioFeatures.NetMultiQueue | VirtioFeatures.VhostUserProtocolFeatures;
+        if (queuePairs > 1 && (offered & ForSeveralPairs) != ForSeveralPairs)
+        {
+            throw TooFewPairs(1, queuePairs);
+        }
+
         await SendAsync(VhostUserRequest.SetOwner, default, cancellation).ConfigureAwait(false);
         VirtioFeatures features = offered & (wanted | VirtioFeatures.VhostUserProtocolFeatures);
         if (features.HasFlag(VirtioFeatures.VhostUserProtocolFeatures))
         {
             var protocol = (VhostUserProtocolFeatures)await AskNumberAsync(VhostUserRequest.GetProtocolFeatures, cancellation).ConfigureAwait(false);
-            protocol &= VhostUserProtocolFeatures.ReplyAck;
+            protocol &= VhostUserProtocolFeatures.ReplyAck | (queuePairs > 1 ? VhostUserProtocolFeatures.MultiQueue : VhostUserProtocolFeatures.None);
             await SendNumberAsync(VhostUserRequest.SetProtocolFeatures, (ulong)protocol, cancellation).ConfigureAwait(false);
             _speaksProtocolFeatures = true;
             _acknowledges = protocol.HasFlag(VhostUserProtocolFeatures.ReplyAck);
+            if (queuePairs > 1)
+            {
+                await RequirePairsAsync(protocol, queuePairs, cancellation).ConfigureAwait(false);
+            }
         }
 
         await SendNumberAsync(VhostUserRequest.SetFeatures, (ulong)features, cancellation).ConfigureAwait(false);
         return features & ~VirtioFeatures.VhostUserProtocolFeatures;
     }
 
+    // Of a back end with VHOST_USER_PROTOCOL_F_MQ: others have one pair and do not know the question.
+    private async Task RequirePairsAsync(VhostUserProtocolFeatures protocol, int wanted, CancellationToken cancellation)
+    {
+        ulong has = protocol.HasFlag(VhostUserProtocolFeatures.MultiQueue)
+            ? await AskNumberAsync(VhostUserRequest.GetQueueCount, cancellation).ConfigureAwait(false)
+            : 1;
+        if (has < (ulong)wanted)
+        {
+            throw TooFewPairs((int)has, wanted);
+        }
+    }
+
+    private static VhostUserException TooFewPairs(int has, int wanted) =>
+        new($"The back end has {has} queue pairs, not {wanted}.") { QueuePairs = has };
+
     /// <summary>Hands over memory and rings, and starts them. Returns when the back end has taken all of it.</summary>
     /// <param name="memory">The memory file.</param>
     /// <param name="length">Its bytes.</param>
     /// <param name="iovaBase">Device address of its first byte; the rings' addresses are counted from it too.</param>
-    /// <param name="rings">The rings, receive first (virtio 1.2 §5.1.2).</param>
+    /// <param name="rings">The rings, of each pair the receiving one first (virtio 1.2 §5.1.2).</param>
     /// <param name="cancellation">Gives up.</param>
     internal async Task StartAsync(Descriptor memory, long length, ulong iovaBase, IReadOnlyList<VringSetup> rings, CancellationToken cancellation)
     {

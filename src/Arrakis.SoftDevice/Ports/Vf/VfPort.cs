@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
+using Arrakis.Contract.Control;
 using Arrakis.Native.Events;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Rings;
@@ -20,7 +21,7 @@ internal sealed class VfPort
     public const int BatchLength = 32;
 
     /// <summary>Pairs of rings that a driver may have: a receive and a transmit ring each.</summary>
-    public const int MaxQueuePairs = 8;
+    public const int MaxQueuePairs = ControlProtocol.MaxQueuePairs;
 
     // One buffer (virtio 1.2 §5.1.6.4.1), and nothing to be done: that of most frames.
     private static readonly byte[] _plainHeader = MakeHeader(0);

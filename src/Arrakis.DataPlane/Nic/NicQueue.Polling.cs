@@ -6,7 +6,7 @@ using Arrakis.DataPlane.Udp;
 namespace Arrakis;
 
 /// <content>The native API: packet buffers straight from the rings.</content>
-public sealed partial class NicBinding
+public sealed partial class NicQueue
 {
     // Polls between looks at what the device has sent, where there is nothing else to do, and at the clock, whatever there is
     // to do: neighbours are asked again under load too. A look at the transmit ring's used index takes a cache line from the
@@ -15,8 +15,6 @@ public sealed partial class NicBinding
     private const int PollsPerClock = 64;
     private const long TickInterval = 100_000_000; // Nanoseconds.
     private const long NanosecondsPerSecond = 1_000_000_000;
-
-    private readonly long _clockStart;
 
     private long _now;
     private long _nextTick;
@@ -38,6 +36,7 @@ public sealed partial class NicBinding
         using CorePlacement placement = CorePlacement.Enter(options.Core);
         using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static state => ((IdleWaiter)state!).Wake(), waiter);
         Claim();
+        Waiter = waiter;
         try
         {
             while (!cancellation.IsCancellationRequested)
@@ -54,6 +53,7 @@ public sealed partial class NicBinding
         }
         finally
         {
+            Waiter = null;
             Unclaim();
         }
     }
@@ -173,7 +173,7 @@ public sealed partial class NicBinding
     {
         CheckStatus();
         _sender.Flush();
-        if (!_receiveRing.TryArmEvents())
+        if (_arp.HasNews || !_receiveRing.TryArmEvents())
         {
             return false;
         }
@@ -198,8 +198,8 @@ public sealed partial class NicBinding
     internal long ReadClock()
     {
         // From the binding's start on: a provider's timestamps may be so large that they do not fit as nanoseconds.
-        long elapsed = Time.GetTimestamp() - _clockStart;
-        long frequency = Time.TimestampFrequency;
+        long elapsed = _time.GetTimestamp() - _clockStart;
+        long frequency = _time.TimestampFrequency;
         return _now = frequency == NanosecondsPerSecond ? elapsed : (long)((Int128)elapsed * NanosecondsPerSecond / frequency);
     }
 
@@ -210,6 +210,12 @@ public sealed partial class NicBinding
         {
             _nextTick = _now + TickInterval;
             _arp.Tick(_now);
+            _sender.Flush();
+        }
+
+        if (_arp.HasNews)
+        {
+            _arp.TakeNews(_now);
             _sender.Flush();
         }
     }

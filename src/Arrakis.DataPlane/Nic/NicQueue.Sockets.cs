@@ -4,10 +4,12 @@ using Arrakis.DataPlane.Rings;
 namespace Arrakis;
 
 /// <content>What a reactor polls: frames go to sockets.</content>
-public sealed partial class NicBinding
+public sealed partial class NicQueue
 {
     // Buffers that sockets' queues leave to the transmit ring, so that who does not read can still send.
     private readonly int _socketReserve;
+
+    private UdpPortTable? _ports;
 
     /// <summary>Whether the memory was taken away: what was read from it lately may be zeros.</summary>
     internal bool IsFaulted => _region.IsFaulted;
@@ -55,6 +57,18 @@ public sealed partial class NicBinding
 
     /// <summary>Makes a socket the owner of a frame's buffer, to be read later. False if too few buffers are left.</summary>
     internal bool TryTakeForSocket(ref ReceivedFrame frame) => _pool.FreeCount > _socketReserve && _receiveRing.TryTake(ref frame);
+
+    /// <summary>The sockets of the reactor that polls this queue; null while none does. Any thread.</summary>
+    internal UdpPortTable? Ports
+    {
+        get => Volatile.Read(ref _ports);
+        set => Volatile.Write(ref _ports, value);
+    }
+
+    /// <summary>Counts a datagram for a port that has no socket here.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal void CountWithoutSocket(ushort port) =>
+        Counters.Count(Nic.IsBoundElsewhere(this, port) ? DropReason.UdpPortOnOtherQueue : DropReason.UdpPortUnreachable);
 
     /// <summary>Frees what the device has sent, for senders that wait.</summary>
     internal void ReclaimSent() => _transmitRing.Reclaim();
