@@ -20,6 +20,12 @@ internal sealed record BenchmarkPlan
 
     public required int FrontEndCore { get; init; }
 
+    /// <summary>Frames that are handled at once.</summary>
+    public int BatchLength { get; init; } = 32;
+
+    /// <summary>Bytes of a frame.</summary>
+    public int FrameLength { get; init; } = 64;
+
     public IReadOnlyList<Mode> Modes { get; init; } = [Mode.Receive, Mode.Transmit, Mode.Forward];
 
     public IReadOnlyList<VirtqueueFormat> Rings { get; init; } = [VirtqueueFormat.Split, VirtqueueFormat.Packed];

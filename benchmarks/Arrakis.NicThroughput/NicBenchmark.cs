@@ -1,8 +1,8 @@
+using Arrakis.Measuring.Machine;
 using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.NicThroughput.Report;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Dpdk;
-using Arrakis.TestBed.Machine;
 using Arrakis.Wire;
 using Arrakis.Wire.Virtio;
 
@@ -17,7 +17,7 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
     public async Task<IReadOnlyList<NicRow>> RunAsync(Action<string> report, CancellationToken cancellation)
     {
         await using HugePageFolder pages = await HugePageFolder.MountAsync();
-        await using Backend backend = await Backend.StartAsync(pages, plan.BackEndCore);
+        await using Backend backend = await Backend.StartAsync(pages, plan.BackEndCore, plan.FrameLength);
         await using DaemonProcess daemon = await DaemonProcess.StartAsync(
             new DaemonSetup
             {
@@ -83,7 +83,7 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
             results.Add(mode, ring, Party.Arrakis, await InKnownStateAsync(async () =>
             {
                 await backend.StartAsync(mode);
-                Measurement measured = await Task.Run(() => new ArrakisFrontEnd(nic, plan.FrontEndCore).Run(mode, plan.Warmup, plan.Duration), cancellation);
+                Measurement measured = await Task.Run(() => new ArrakisFrontEnd(nic, plan.FrontEndCore, plan.BatchLength, plan.FrameLength).Run(mode, plan.Warmup, plan.Duration), cancellation);
                 await backend.StopAsync();
                 return measured;
             }));
@@ -92,7 +92,7 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
 
     private async Task MeasureDpdkAsync(HugePageFolder pages, Backend backend, VirtqueueFormat ring, IReadOnlyList<Mode> modes, PairResults results)
     {
-        await using DpdkFrontEnd dpdk = await DpdkFrontEnd.StartAsync(pages, plan.FrontEndCore, backend.Socket, ring);
+        await using DpdkFrontEnd dpdk = await DpdkFrontEnd.StartAsync(pages, backend.Socket, plan, ring);
         foreach (Mode mode in modes)
         {
             results.Add(mode, ring, Party.Dpdk, await InKnownStateAsync(() => dpdk.RunAsync(mode, backend, plan.Warmup, plan.Duration)));

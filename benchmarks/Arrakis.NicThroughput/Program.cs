@@ -1,45 +1,57 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Text.Json;
+using Arrakis.Measuring.Report;
+using Arrakis.Measuring.Sessions;
 using Arrakis.NicThroughput;
 using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.NicThroughput.Report;
 using Arrakis.Wire.Virtio;
 using Spectre.Console;
 
+const int HugePages = 256;
 var output = new Option<string>("--output") { Description = "The result file.", DefaultValueFactory = _ => "artifacts/bench-nic.json" };
 var quick = new Option<bool>("--quick") { Description = "A short form: fewer and shorter runs, less certain figures." };
+var sweep = new Option<bool>("--sweep") { Description = "Lengths of batches and frames instead; writes artifacts/bench-nic-sweep.json unless told otherwise." };
 var pairs = new Option<int?>("--pairs") { Description = "Pairs of runs in the same state of the machine, Arrakis and DPDK in turn." };
 var mode = new Option<Mode?>("--mode") { Description = "Only this mode." };
 var ring = new Option<VirtqueueFormat?>("--ring") { Description = "Only this format of rings." };
-var root = new RootCommand("Frames through the ring engine and through DPDK's virtio-user driver, on the same net_vhost back end.") { output, quick, pairs, mode, ring };
-root.SetAction(async (parsed, cancellation) =>
+var root = new RootCommand("Frames through the ring engine and through DPDK's virtio-user driver, on the same net_vhost back end.") { output, quick, sweep, pairs, mode, ring };
+root.SetAction(parsed =>
 {
-    bool isQuick = parsed.GetValue(quick);
+    bool isShort = parsed.GetValue(quick);
+    bool isSweep = parsed.GetValue(sweep);
+    int wanted = parsed.GetValue(pairs) ?? (isShort || isSweep ? 1 : 5);
     var plan = new BenchmarkPlan
     {
-        Pairs = parsed.GetValue(pairs) ?? (isQuick ? 1 : 5),
-        MaxRuns = isQuick ? 1 : 4 * (parsed.GetValue(pairs) ?? 5),
-        Warmup = TimeSpan.FromMilliseconds(isQuick ? 300 : 500),
-        Duration = TimeSpan.FromMilliseconds(isQuick ? 500 : 1000),
+        Pairs = wanted,
+        MaxRuns = isShort ? 1 : 4 * wanted,
+        Warmup = TimeSpan.FromMilliseconds(isShort || isSweep ? 300 : 500),
+        Duration = TimeSpan.FromMilliseconds(isShort || isSweep ? 500 : 1000),
         BackEndCore = 0,
         FrontEndCore = 1,
     };
     plan = parsed.GetValue(mode) is { } only ? plan with { Modes = [only] } : plan;
     plan = parsed.GetValue(ring) is { } format ? plan with { Rings = [format] } : plan;
-    IReadOnlyList<NicRow> rows = await new NicBenchmark(plan).RunAsync(static line => AnsiConsole.WriteLine(line), cancellation);
-    string file = parsed.GetValue(output)!;
-    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-    await File.WriteAllTextAsync(file, JsonSerializer.Serialize(rows, NicJson.Default.IReadOnlyListNicRow), cancellation);
-    var table = new Table().AddColumns("ring", "mode", "arrakis Mpps", "DPDK Mpps", "ratio", "arrakis cycles", "DPDK cycles", "ratio", "line ns", "pairs");
-    foreach (NicRow row in rows)
+    var needs = new SessionNeeds
     {
-        string Format(string format, double value) => value.ToString(format, CultureInfo.InvariantCulture);
-        table.AddRow(row.Ring, row.Mode, Format("0.0", row.ArrakisMpps), Format("0.0", row.DpdkMpps), Format("0.00", row.Ratio), Format("0.0", row.ArrakisCycles), Format("0.0", row.DpdkCycles), Format("0.00", row.CyclesRatio), Format("0", row.CacheLineNs), Format("0", row.Pairs));
-    }
+        Cores = [plan.BackEndCore, plan.FrontEndCore],
+        CoreOptions = "no option",
+        HugePages = HugePages,
+        Programs = SessionNeeds.Dpdk,
+    };
+    return MeasuringSession.RunAsync(needs, async (_, cancellation) =>
+    {
+        if (isSweep)
+        {
+            string file = parsed.GetResult(output)!.Implicit ? "artifacts/bench-nic-sweep.json" : parsed.GetValue(output)!;
+            ResultFile.Write(file, await NicSweep.RunAsync(plan, RunLog.Note, cancellation), NicJson.Default.IReadOnlyListSweepRow);
+            return;
+        }
 
-    AnsiConsole.Write(table);
+        IReadOnlyList<NicRow> rows = await new NicBenchmark(plan).RunAsync(RunLog.Note, cancellation);
+        ResultFile.Write(parsed.GetValue(output)!, rows, NicJson.Default.IReadOnlyListNicRow);
+        AnsiConsole.Write(NicTable.Of(rows));
+    });
 });
 
-// After a signal, a run in progress ends first, and what was made is undone then.
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+// After a signal, a run in progress ends first, and what was made is undone then: the session sees to it.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -8,13 +8,13 @@ using Arrakis.Wire;
 namespace Arrakis.NicThroughput.FrontEnds;
 
 /// <summary>Our ring engine on a binding, in this process, on a core of its own.</summary>
-internal sealed class ArrakisFrontEnd(NicBinding nic, int core)
+internal sealed class ArrakisFrontEnd(NicBinding nic, int core, int batchLength, int frameLength)
 {
     private const int PollsPerLook = 1024;
 
-    private readonly ReceivedFrame[] _batch = new ReceivedFrame[RingSet.BatchLength];
-    private readonly PacketBuffer[] _buffers = new PacketBuffer[RingSet.BatchLength];
-    private readonly byte[] _frame = MakeFrame();
+    private readonly ReceivedFrame[] _batch = new ReceivedFrame[batchLength];
+    private readonly PacketBuffer[] _buffers = new PacketBuffer[batchLength];
+    private readonly byte[] _frame = MakeFrame(frameLength);
 
     /// <summary>Runs a mode: first to warm up, then measured.</summary>
     public Measurement Run(Mode mode, TimeSpan warmup, TimeSpan duration)
@@ -26,7 +26,7 @@ internal sealed class ArrakisFrontEnd(NicBinding nic, int core)
             try
             {
                 PinnedThread.Pin(core);
-                var rings = new RingSet(nic.Queues[0].Pool, nic.Queues[0].ReceiveRing, nic.Queues[0].TransmitRing);
+                var rings = new RingSet(nic.Queues[0].Pool, nic.Queues[0].ReceiveRing, nic.Queues[0].TransmitRing, batchLength, frameLength);
                 _ = Measure(mode, rings, warmup);
                 measurement = Measure(mode, rings, duration);
             }
@@ -58,13 +58,13 @@ internal sealed class ArrakisFrontEnd(NicBinding nic, int core)
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return total.Wrong == 0
             ? new Measurement(total.Packets / seconds / 1e6, total.Packets == 0 ? 0 : (double)total.BusyCycles / total.Packets)
-            : throw new InvalidOperationException($"{total.Wrong} of {total.Packets} frames were not {RingSet.FrameLength} bytes long.");
+            : throw new InvalidOperationException($"{total.Wrong} of {total.Packets} frames were not {frameLength} bytes long.");
     }
 
     // A UDP datagram from here to nowhere; the back end looks at none of it.
-    private static byte[] MakeFrame()
+    private static byte[] MakeFrame(int length)
     {
-        byte[] frame = new byte[RingSet.FrameLength];
+        byte[] frame = new byte[length];
         Wire.Frames.EthernetView.Write(frame, MacAddress.Parse("02:00:00:00:00:00"), MacAddress.Parse("02:97:00:00:00:02"), Wire.Frames.EtherType.Ipv4);
         return frame;
     }

@@ -16,10 +16,10 @@ internal sealed class Backend : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public string Socket { get; }
 
-    public static async Task<Backend> StartAsync(HugePageFolder pages, int core)
+    public static async Task<Backend> StartAsync(HugePageFolder pages, int core, int frameLength)
     {
         string socket = Path.Combine(pages.Folder, "backend.sock");
-        return new Backend(await Testpmd.StartAsync(pages, core, $"net_vhost0,iface={socket}", "--forward-mode=rxonly", "--txpkts=64"), socket);
+        return new Backend(await Testpmd.StartAsync(pages, core, $"net_vhost0,iface={socket}", "--forward-mode=rxonly", $"--txpkts={frameLength}"), socket);
     }
 
     /// <summary>Does what a front end in a mode needs: sends, receives, or both.</summary>

@@ -1,4 +1,4 @@
-using Arrakis.NicThroughput.Report;
+using Arrakis.Measuring.Machine;
 
 namespace Arrakis.NicThroughput.FrontEnds;
 

@@ -13,6 +13,7 @@ internal static class ForwardLoop
     public static LoopCount Run(RingSet rings, ReceivedFrame[] batch, PacketBuffer[] buffers, int polls)
     {
         LoopCount count = default;
+        int frameLength = rings.FrameLength;
         for (int poll = 0; poll < polls; poll++)
         {
             ulong start = TimestampCounter.Read();
@@ -38,7 +39,7 @@ internal static class ForwardLoop
             for (int i = 0; i < received; i++)
             {
                 ref ReceivedFrame frame = ref batch[i];
-                count.Wrong += frame.Length == RingSet.FrameLength ? 0 : 1;
+                count.Wrong += frame.Length == frameLength ? 0 : 1;
                 if (rings.Transmit.FreeCount > 0 && rings.Receive.TryTake(ref frame))
                 {
                     SwapAddresses(rings.Pool.Bytes(frame.Buffer, BufferLayout.FrameOffset, frame.Length));

@@ -11,6 +11,7 @@ internal static class ReceiveLoop
     public static LoopCount Run(RingSet rings, ReceivedFrame[] batch, int polls)
     {
         LoopCount count = default;
+        int frameLength = rings.FrameLength;
         for (int poll = 0; poll < polls; poll++)
         {
             ulong start = TimestampCounter.Read();
@@ -23,7 +24,7 @@ internal static class ReceiveLoop
             for (int i = 0; i < received; i++)
             {
                 ref ReceivedFrame frame = ref batch[i];
-                count.Wrong += frame.Length == RingSet.FrameLength ? 0 : 1;
+                count.Wrong += frame.Length == frameLength ? 0 : 1;
                 if (rings.Receive.TryTake(ref frame))
                 {
                     rings.Pool.Return(frame.Buffer);

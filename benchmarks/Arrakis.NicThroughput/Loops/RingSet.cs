@@ -7,11 +7,6 @@ namespace Arrakis.NicThroughput.Loops;
 /// <param name="Pool">Buffers.</param>
 /// <param name="Receive">Receive ring.</param>
 /// <param name="Transmit">Transmit ring.</param>
-internal sealed record RingSet(PacketPool Pool, ReceiveRing Receive, TransmitRing Transmit)
-{
-    /// <summary>Frames that are handled at once, as testpmd's bursts.</summary>
-    public const int BatchLength = 32;
-
-    /// <summary>Bytes of a frame.</summary>
-    public const int FrameLength = 64;
-}
+/// <param name="BatchLength">Frames that are handled at once, as testpmd's bursts.</param>
+/// <param name="FrameLength">Bytes of a frame.</param>
+internal sealed record RingSet(PacketPool Pool, ReceiveRing Receive, TransmitRing Transmit, int BatchLength, int FrameLength);

@@ -11,23 +11,25 @@ internal static class TransmitLoop
     public static LoopCount Run(RingSet rings, PacketBuffer[] buffers, byte[] frame, int polls)
     {
         LoopCount count = default;
+        int batchLength = rings.BatchLength;
+        int frameLength = rings.FrameLength;
         for (int poll = 0; poll < polls; poll++)
         {
             ulong start = TimestampCounter.Read();
-            if (rings.Transmit.FreeCount < RingSet.BatchLength)
+            if (rings.Transmit.FreeCount < batchLength)
             {
                 _ = rings.Transmit.Reclaim();
-                if (rings.Transmit.FreeCount < RingSet.BatchLength)
+                if (rings.Transmit.FreeCount < batchLength)
                 {
                     continue;
                 }
             }
 
-            int sent = rings.Pool.Rent(buffers.AsSpan(0, RingSet.BatchLength));
+            int sent = rings.Pool.Rent(buffers.AsSpan(0, batchLength));
             for (int i = 0; i < sent; i++)
             {
-                frame.CopyTo(rings.Pool.Bytes(buffers[i], BufferLayout.FrameOffset, RingSet.FrameLength));
-                _ = rings.Transmit.TryPost(buffers[i], 0, RingSet.FrameLength);
+                frame.CopyTo(rings.Pool.Bytes(buffers[i], BufferLayout.FrameOffset, frameLength));
+                _ = rings.Transmit.TryPost(buffers[i], 0, frameLength);
             }
 
             if (sent != 0)

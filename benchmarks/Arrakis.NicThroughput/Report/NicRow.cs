@@ -50,4 +50,5 @@ internal sealed record NicRow
 /// <summary>The result file's JSON.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
 [JsonSerializable(typeof(IReadOnlyList<NicRow>))]
+[JsonSerializable(typeof(IReadOnlyList<SweepRow>))]
 internal sealed partial class NicJson : JsonSerializerContext;

@@ -42,14 +42,14 @@ internal sealed class PairResults
 
     private NicRow Summarize(Mode mode, VirtqueueFormat ring)
     {
-        IReadOnlyList<Pair> alike = PairsOf(mode, ring);
+        IReadOnlyList<(Measurement Ours, Measurement Theirs)> alike = PairsOf(mode, ring);
 
         // In a short run there may be none: then the figures are there to be looked at, and no pairs are claimed.
-        IReadOnlyList<Pair> pairs = alike.Count > 0 ? alike : [.. Of(mode, ring, Party.Arrakis).Zip(Of(mode, ring, Party.Dpdk), static (ours, theirs) => new Pair(ours, theirs))];
-        Measurement[] ours = [.. pairs.Select(static pair => pair.Arrakis)];
-        Measurement[] dpdk = [.. pairs.Select(static pair => pair.Dpdk)];
-        IReadOnlyList<double> ratios = Statistics.Ratios(pairs.Select(static pair => (pair.Arrakis.Mpps, pair.Dpdk.Mpps)));
-        IReadOnlyList<double> cycleRatios = Statistics.Ratios(pairs.Select(static pair => (pair.Arrakis.Cycles, pair.Dpdk.Cycles)));
+        IReadOnlyList<(Measurement Ours, Measurement Theirs)> pairs = alike.Count > 0 ? alike : [.. Of(mode, ring, Party.Arrakis).Zip(Of(mode, ring, Party.Dpdk))];
+        Measurement[] ours = [.. pairs.Select(static pair => pair.Ours)];
+        Measurement[] dpdk = [.. pairs.Select(static pair => pair.Theirs)];
+        IReadOnlyList<double> ratios = Statistics.Ratios(pairs.Select(static pair => (pair.Ours.Mpps, pair.Theirs.Mpps)));
+        IReadOnlyList<double> cycleRatios = Statistics.Ratios(pairs.Select(static pair => (pair.Ours.Cycles, pair.Theirs.Cycles)));
         double[] ourMpps = [.. ours.Select(static one => one.Mpps)];
         double[] dpdkMpps = [.. dpdk.Select(static one => one.Mpps)];
         double[] ourCycles = [.. ours.Select(static one => one.Cycles)];
@@ -79,7 +79,8 @@ internal sealed class PairResults
         };
     }
 
-    private IReadOnlyList<Pair> PairsOf(Mode mode, VirtqueueFormat ring) => SteadyPairs.Of(Of(mode, ring, Party.Arrakis), Of(mode, ring, Party.Dpdk));
+    private IReadOnlyList<(Measurement Ours, Measurement Theirs)> PairsOf(Mode mode, VirtqueueFormat ring) =>
+        SteadyPairs.Of(Of(mode, ring, Party.Arrakis), Of(mode, ring, Party.Dpdk), static one => one.State);
 
     private List<Measurement> Of(Mode mode, VirtqueueFormat ring, Party party) =>
         [.. _all.Where(one => one.Mode == mode && one.Ring == ring && one.Party == party).Select(static one => one.Measured)];

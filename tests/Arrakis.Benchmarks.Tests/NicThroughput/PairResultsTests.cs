@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Arrakis.Measuring.Machine;
 using Arrakis.Measuring.Report;
 using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.NicThroughput.Report;
@@ -8,6 +9,8 @@ namespace Arrakis.Benchmarks.Tests.NicThroughput;
 
 public sealed class PairResultsTests
 {
+    private static readonly MachineState s_near = new(100, 100);
+
     [Fact]
     public void Ratios_are_of_pairs_and_the_rest_are_medians_with_their_spread()
     {
@@ -33,10 +36,45 @@ public sealed class PairResultsTests
     }
 
     [Fact]
-    public void The_newest_pair_is_told_in_a_line() =>
+    public void The_newest_runs_are_told_in_a_line() =>
         Assert.Equal(
-            "receive 3.0 / 4.0 Mpps at 30.0 / 40.0 cycles",
-            Of((Mode.Receive, VirtqueueFormat.Split, [(1, 10), (3, 30)], [(2, 20), (4, 40)])).Last(VirtqueueFormat.Split));
+            "split receive: 3.0 / 4.0 Mpps, 30.0 / 40.0 cycles, cache line 100 / 100 ns",
+            Of((Mode.Receive, VirtqueueFormat.Split, [(1, 10), (3, 30)], [(2, 20), (4, 40)])).Last(Mode.Receive, VirtqueueFormat.Split));
+
+    [Fact]
+    public void A_run_in_another_state_of_the_machine_is_no_partner()
+    {
+        var results = new PairResults();
+        Add(Party.Arrakis, 10, new MachineState(100, 110));
+        Add(Party.Arrakis, 1, new MachineState(500, 510));
+        Add(Party.Dpdk, 2, new MachineState(490, 520));
+        Assert.Equal(1, results.CountPairs(Mode.Forward, VirtqueueFormat.Packed));
+
+        // One in which the state changed is no run in either.
+        Add(Party.Dpdk, 9, new MachineState(100, 500));
+        Add(Party.Dpdk, 5, new MachineState(90, 100));
+        Add(Party.Arrakis, 20, new MachineState(105, 95));
+        Add(Party.Dpdk, 10, new MachineState(100, 100));
+
+        NicRow row = Assert.Single(results.Summarize());
+        Assert.Equal((2, 7), (row.Pairs, row.Runs));
+        Assert.Equal((15.0, 7.5, 2.0), (row.ArrakisMpps, row.DpdkMpps, row.Ratio));
+        Assert.InRange(row.CacheLineNs, 95, 110);
+
+        void Add(Party party, double mpps, MachineState state) => results.Add(Mode.Forward, VirtqueueFormat.Packed, party, new Measurement(mpps, 1, state));
+    }
+
+    [Fact]
+    public void Runs_without_a_partner_are_shown_but_are_no_pair()
+    {
+        var results = new PairResults();
+        results.Add(Mode.Receive, VirtqueueFormat.Split, Party.Arrakis, new Measurement(4, 1, new MachineState(100, 100)));
+        results.Add(Mode.Receive, VirtqueueFormat.Split, Party.Dpdk, new Measurement(2, 1, new MachineState(500, 500)));
+
+        NicRow row = Assert.Single(results.Summarize());
+        Assert.Equal((0, 2.0), (row.Pairs, row.Ratio));
+        Assert.EndsWith(", not a pair", results.Last(Mode.Receive, VirtqueueFormat.Split));
+    }
 
     [Fact]
     public void The_file_has_the_documented_members()
@@ -45,7 +83,7 @@ public sealed class PairResultsTests
 
         JsonElement row = Assert.Single(JsonDocument.Parse(json).RootElement.EnumerateArray());
         string[] figures = ["arrakis_mpps", "dpdk_mpps", "ratio", "arrakis_cycles", "dpdk_cycles", "cycles_ratio"];
-        Assert.Equal((string[])["mode", "ring", .. figures, "spread", "pairs"], row.EnumerateObject().Select(static member => member.Name));
+        Assert.Equal((string[])["mode", "ring", .. figures, "spread", "pairs", "runs", "cache_line_ns"], row.EnumerateObject().Select(static member => member.Name));
         Assert.Equal(figures, row.GetProperty("spread").EnumerateObject().Select(static member => member.Name));
         Assert.Equal(0.5, row.GetProperty("spread").GetProperty("ratio").GetProperty("min").GetDouble());
     }
@@ -57,8 +95,8 @@ public sealed class PairResultsTests
         {
             foreach (((double mpps, double cycles), (double dpdkMpps, double dpdkCycles)) in ours.Zip(dpdk))
             {
-                results.Add(mode, ring, Party.Arrakis, new Measurement(mpps, cycles));
-                results.Add(mode, ring, Party.Dpdk, new Measurement(dpdkMpps, dpdkCycles));
+                results.Add(mode, ring, Party.Arrakis, new Measurement(mpps, cycles, s_near));
+                results.Add(mode, ring, Party.Dpdk, new Measurement(dpdkMpps, dpdkCycles, s_near));
             }
         }
 

@@ -1,9 +1,9 @@
-namespace Arrakis.NicThroughput.Report;
+namespace Arrakis.Measuring.Machine;
 
 /// <summary>How far apart the two cores were during a run: what a cache line took there and back, before and after it.</summary>
 /// <param name="Before">Nanoseconds.</param>
 /// <param name="After">Nanoseconds.</param>
-internal readonly record struct MachineState(double Before, double After)
+public readonly record struct MachineState(double Before, double After)
 {
     // Between the states of a virtual machine lies a factor of three to five, within one a tenth.
     private const double Tolerance = 1.6;

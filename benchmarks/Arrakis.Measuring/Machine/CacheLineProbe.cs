@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Arrakis.Native.Threads;
 
-namespace Arrakis.TestBed.Machine;
+namespace Arrakis.Measuring.Machine;
 
 /// <summary>
 /// How long a cache line takes from one core to another and back. On a virtual machine that is not a constant: it changes by a
@@ -9,11 +9,14 @@ namespace Arrakis.TestBed.Machine;
 /// </summary>
 public static class CacheLineProbe
 {
-    private const int Lots = 8;
-    private const int RoundTripsPerLot = 1000;
+    private const int Lots = 20;
+    private const int RoundTripsPerLot = 500;
     private const int Stride = 16; // In longs: two cache lines, as processors fetch them in pairs.
 
-    /// <summary>Nanoseconds there and back: the median of some lots. Both cores should have nothing else to do.</summary>
+    /// <summary>
+    /// Nanoseconds there and back. The shortest of some lots: who else polls on these cores gets time slices in between, each of
+    /// which is longer than a lot.
+    /// </summary>
     public static double Measure(int here, int there)
     {
         long[] lines = new long[3 * Stride];
@@ -55,7 +58,6 @@ public static class CacheLineProbe
         asker.Start();
         asker.Join();
         echo.Join();
-        Array.Sort(lots);
-        return lots[Lots / 2];
+        return lots.Min();
     }
 }
