@@ -75,10 +75,10 @@ public sealed partial class NicBinding : IAsyncDisposable
         Ipv4Prefix address = grant.Address;
         _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
         _arp = new ArpProtocol(grant.Mac, address, grant.Gateway, _sender, Counters);
-        var ip = new Ipv4Layer(address, new IcmpEcho(grant.Mac, address.Address, _sender, Counters), Counters);
+        var ip = new Ipv4Layer(address, new IcmpEcho(grant.Mac, address.Address, _sender, Counters), new UdpInput(_pool), Counters);
         MaxFrameLength = grant.Mtu + Wire.Frames.EthernetView.HeaderLength;
         _link = new LinkLayer(grant.Mac, MaxFrameLength, _pool, _arp, ip, Counters);
-        _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender);
+        _udp = new UdpOutput(grant.Mac, address.Address, grant.Mtu, new Ipv4Route(address, grant.Gateway), _arp, _sender, grant.Features);
         _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
         _seenState = BindingState.Active;
         _clockStart = Time.GetTimestamp();
