@@ -13,6 +13,7 @@ public class DemultiplexBenchmarks
 {
     private MemoryNic _device = null!;
     private UdpPortTable _ports = null!;
+    private UdpInput _input = null!;
     private byte[] _frame = [];
 
     [Params(18, 1472)]
@@ -23,6 +24,7 @@ public class DemultiplexBenchmarks
     {
         _device = new MemoryNic(VirtqueueFormat.Split);
         _ports = new UdpPortTable(_device.Nic.Queues[0]);
+        _input = new UdpInput(_device.Nic.Queues[0].Pool);
         _frame = BenchmarkFrames.Udp(Payload);
     }
 
@@ -35,7 +37,7 @@ public class DemultiplexBenchmarks
         var frame = default(ReceivedFrame);
         if (EthernetView.TryParse(_frame, out EthernetView ethernet) != FrameError.None
             || Ipv4View.TryParse(ethernet.Payload, out Ipv4View packet) != FrameError.None
-            || UdpInput.Receive(ref frame, packet, BenchmarkFrames.OwnAddress) != FrameError.None)
+            || _input.Receive(ref frame, packet, BenchmarkFrames.OwnAddress) != FrameError.None)
         {
             throw new InvalidOperationException("The frame is not good.");
         }

@@ -32,6 +32,9 @@ try
         case nameof(KernelClient):
             KernelClient.Play(Order<KernelClientOrder>());
             break;
+        case nameof(KernelEcho):
+            KernelEcho.Play(Order<KernelEchoOrder>());
+            break;
         case nameof(ArpAsker):
             ArpAsker.Play(Order<ArpOrder>());
             break;

@@ -23,9 +23,11 @@ internal sealed class QueuePair : IDisposable
     private readonly DmaRegion _region;
     private readonly EventFd _doorbell = new();
 
-    public QueuePair(VirtqueueFormat format)
+    /// <param name="format">Of both rings.</param>
+    /// <param name="more">Features beside those that there always are.</param>
+    public QueuePair(VirtqueueFormat format, VirtioFeatures more = VirtioFeatures.None)
     {
-        VirtioFeatures features = VirtioFeatures.Version1 | VirtioFeatures.InOrder | (format == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : 0);
+        VirtioFeatures features = more | VirtioFeatures.Version1 | VirtioFeatures.InOrder | (format == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : 0);
         VirtqueueLayout receive = VirtqueueLayout.At(format, 0, Size);
         VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, Size);
         long offset = (transmit.End + 2 * 4095) / 4096 * 4096;

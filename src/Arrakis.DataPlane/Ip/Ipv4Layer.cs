@@ -7,7 +7,7 @@ using Arrakis.Wire.Frames;
 namespace Arrakis.DataPlane.Ip;
 
 /// <summary>IPv4 input (RFC 791, RFC 1122 §3.2). Fragments are counted and dropped: nothing is reassembled.</summary>
-internal sealed class Ipv4Layer(Ipv4Prefix address, IcmpEcho icmp, NetCounters counters)
+internal sealed class Ipv4Layer(Ipv4Prefix address, IcmpEcho icmp, UdpInput udp, NetCounters counters)
 {
     private readonly Ipv4Address _address = address.Address;
 
@@ -44,7 +44,7 @@ internal sealed class Ipv4Layer(Ipv4Prefix address, IcmpEcho icmp, NetCounters c
             }
             else if (packet.Protocol == IpProtocol.Udp)
             {
-                error = UdpInput.Receive(ref frame, in packet, destination);
+                error = udp.Receive(ref frame, in packet, destination);
             }
             else if (packet.Protocol == IpProtocol.Icmp)
             {

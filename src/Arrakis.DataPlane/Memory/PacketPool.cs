@@ -215,23 +215,31 @@ internal sealed unsafe class PacketPool
     /// <summary>num_buffers of that header.</summary>
     public ushort ReadBufferCount(int index) => Volatile.Read(ref *(ushort*)(Header(index) + VirtioNetHeader.BufferCountOffset));
 
+    /// <summary>csum_start (low half) and csum_offset (high half) in the header of an owned buffer, each read once.</summary>
+    public uint ReadChecksumPlace(PacketBuffer buffer)
+    {
+        Check(buffer);
+        byte* place = Header(buffer.Index) + VirtioNetHeader.ChecksumStartOffset;
+        return Volatile.Read(ref *(ushort*)place) | (uint)Volatile.Read(ref *(ushort*)(place + sizeof(ushort))) << 16;
+    }
+
     /// <summary>
-    /// Makes the bytes before a frame a header that asks the device for nothing; they are not written where they say so
-    /// already. num_buffers means nothing on this way (virtio 1.2 §5.1.6.2) and stays: the device writes it into each received
-    /// frame, and a line that both sides write would go to and fro for nothing when the frame is sent on.
+    /// Makes the bytes before a frame its header; they are not written where they say so already. num_buffers means nothing
+    /// on this way (virtio 1.2 §5.1.6.2) and stays: the device writes it into each received frame, and a line that both sides
+    /// write would go to and fro for nothing when the frame is sent on.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void ClearHeader(int index, int offset)
+    public void SetHeader(int index, int offset, ulong word, ushort checksumField)
     {
         byte* header = Header(index) + offset;
-        if (*(ulong*)header != 0)
+        if (*(ulong*)header != word)
         {
-            *(ulong*)header = 0;
+            *(ulong*)header = word;
         }
 
-        if (*(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) != 0)
+        if (*(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) != checksumField)
         {
-            *(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) = 0;
+            *(ushort*)(header + VirtioNetHeader.ChecksumFieldOffset) = checksumField;
         }
     }
 

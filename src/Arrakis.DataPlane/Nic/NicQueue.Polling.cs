@@ -121,6 +121,17 @@ public sealed partial class NicQueue
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal Span<byte> Bytes(PacketBuffer buffer, int offset, int length) => _pool.Bytes(buffer, offset, length);
 
+    /// <summary>Makes the checksum of a frame of the present batch whole where that was left to the device: somebody looks at it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void CompleteChecksum(int index)
+    {
+        ref ReceivedFrame frame = ref _batch[index];
+        if ((frame.Offload & ReceiveOffload.ChecksumPartial) != 0)
+        {
+            _udp.CompleteChecksum(ref frame);
+        }
+    }
+
     /// <summary>A frame of the present batch.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ref readonly ReceivedFrame Received(int index) => ref _batch[index];
@@ -132,11 +143,13 @@ public sealed partial class NicQueue
 
     /// <summary>Turns a received frame round.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal int WriteReply(PacketBuffer buffer, ref readonly ReceivedFrame frame, int payloadLength)
+    internal int WriteReply(PacketBuffer buffer, int index, int payloadLength)
     {
+        ref ReceivedFrame frame = ref _batch[index];
+
         // The frame's own handle is not the packet's once that was posted: the packet's is the one to check.
         _ = _pool.Bytes(buffer, 0, 0);
-        return _udp.WriteReply(in frame, payloadLength);
+        return _udp.WriteReply(ref frame, payloadLength);
     }
 
     /// <summary>Posts a packet of the present batch, or a rented one.</summary>
@@ -148,7 +161,9 @@ public sealed partial class NicQueue
         }
 
         _ = _pool.Bytes(packet.Buffer, 0, 0);
-        return _sender.TryReply(ref _batch[packet.Index], packet.Offset, packet.Length);
+        ref ReceivedFrame frame = ref _batch[packet.Index];
+        int partialChecksumAt = (frame.Offload & ReceiveOffload.ChecksumPartial) == 0 ? 0 : _udp.FinishChecksum(ref frame, packet.Offset, packet.Length);
+        return _sender.TryReply(ref frame, packet.Offset, packet.Length, partialChecksumAt);
     }
 
     /// <summary>Takes a free buffer.</summary>
@@ -166,6 +181,10 @@ public sealed partial class NicQueue
     /// <summary>Sends a copy of a payload.</summary>
     internal bool TrySend(ushort sourcePort, UdpEndPoint destination, ReadOnlySpan<byte> payload) =>
         _udp.Send(sourcePort, destination, payload, allowBroadcast: false, _now) == SendOutcome.Sent;
+
+    /// <summary>Sends a copy of a payload as several datagrams, all or none.</summary>
+    internal bool TrySendSegments(ushort sourcePort, UdpEndPoint destination, ReadOnlySpan<byte> payload, int segmentSize) =>
+        _udp.SendAllSegments(sourcePort, destination, payload, segmentSize, _now) == SendOutcome.Sent;
 
     /// <summary>Asks the device for events. False where there is something to do already.</summary>
     /// <param name="forRoom">Whether sent frames are waited for too.</param>

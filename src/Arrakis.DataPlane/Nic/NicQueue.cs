@@ -60,9 +60,9 @@ public sealed partial class NicQueue
         _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[2 * index + 1], grant.Features, descriptors.TransmitKick);
         _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
         _arp = new ArpProtocol(grant.Mac, grant.Address, grant.Gateway, _sender, Counters, parts.Neighbours);
-        var ip = new Ipv4Layer(grant.Address, new IcmpEcho(grant.Mac, grant.Address.Address, _sender, Counters), Counters);
+        var ip = new Ipv4Layer(grant.Address, new IcmpEcho(grant.Mac, grant.Address.Address, _sender, Counters), new UdpInput(_pool), Counters);
         _link = new LinkLayer(grant.Mac, MaxFrameLength, _pool, _arp, ip, Counters);
-        _udp = new UdpOutput(grant.Mac, grant.Address.Address, grant.Mtu, new Ipv4Route(grant.Address, grant.Gateway), _arp, _sender);
+        _udp = new UdpOutput(grant.Mac, grant.Address.Address, grant.Mtu, new Ipv4Route(grant.Address, grant.Gateway), _arp, _sender, grant.Features);
         _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
         _seenState = BindingState.Active;
         _distance = new byte[2 * CacheLine.Size];

@@ -29,7 +29,16 @@ public readonly ref struct Packet
     public Span<byte> Frame
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Nic.Bytes(Buffer, BufferLayout.FrameOffset + Offset, Length);
+        get
+        {
+            Span<byte> frame = Nic.Bytes(Buffer, BufferLayout.FrameOffset + Offset, Length);
+            if (Index != Rented)
+            {
+                Nic.CompleteChecksum(Index);
+            }
+
+            return frame;
+        }
     }
 
     /// <summary>Reads it as a UDP datagram, whose lengths and checksum were checked when it was received.</summary>

@@ -28,6 +28,22 @@ public readonly ref struct TransmitQueue
     /// <summary>Gives a rented packet back unsent.</summary>
     public void Return(Packet packet) => _nic.Return(in packet);
 
+    /// <summary>
+    /// Sends a copy of a payload as several datagrams of one size, of which the last may be shorter. The device cuts them where the
+    /// grant has <see cref="Wire.Virtio.VirtioFeatures.NetHostUso"/>; what arrives is the same.
+    /// </summary>
+    /// <param name="sourcePort">Sender's port.</param>
+    /// <param name="destination">Where they go; no broadcast address.</param>
+    /// <param name="payload">At most <see cref="UdpSocket.MaxSegmentedLength"/> bytes in <see cref="UdpSocket.MaxSegments"/> datagrams.</param>
+    /// <param name="segmentSize">Bytes of payload in each datagram: 1 to <see cref="NicBinding.MaxDatagramLength"/>.</param>
+    /// <returns>False if they cannot be sent now, or at all; then none is.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The segment size is not positive.</exception>
+    public bool TrySendSegments(ushort sourcePort, UdpEndPoint destination, ReadOnlySpan<byte> payload, int segmentSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(segmentSize);
+        return _nic.TrySendSegments(sourcePort, destination, payload, segmentSize);
+    }
+
     /// <summary>Sends a copy of a payload; asks for the neighbour's hardware address first where it is not known. False if it cannot be sent now, or at all.</summary>
     public bool TrySend(ushort sourcePort, UdpEndPoint destination, ReadOnlySpan<byte> payload) => _nic.TrySend(sourcePort, destination, payload);
 }

@@ -57,7 +57,7 @@ public readonly ref struct UdpDatagram
             ThrowTooLong(payloadLength, _nic.MaxReply(in Fields));
         }
 
-        int offset = _nic.WriteReply(_buffer, in Fields, payloadLength);
+        int offset = _nic.WriteReply(_buffer, _index, payloadLength);
         return new Packet(_nic, _buffer, _index, offset, UdpOutput.HeadersLength + payloadLength);
     }
 

@@ -8,6 +8,9 @@ internal static class ReceiveOffload
     /// <summary>The checksum is good, or was never needed: the frame has not left the machine.</summary>
     public const ushort ChecksumGood = VirtioNetHeader.DataValid | VirtioNetHeader.NeedsChecksum;
 
+    /// <summary>The checksum field holds the sum of the pseudo header only.</summary>
+    public const ushort ChecksumPartial = VirtioNetHeader.NeedsChecksum;
+
     private const VirtioFeatures Segments =
         VirtioFeatures.NetGuestTso4 | VirtioFeatures.NetGuestTso6 | VirtioFeatures.NetGuestUfo | VirtioFeatures.NetGuestUso4 | VirtioFeatures.NetGuestUso6;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
@@ -74,23 +75,19 @@ internal abstract class TransmitRing
     /// <exception cref="InvalidOperationException">The handle is stale.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The frame is not inside the buffer.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryPost(PacketBuffer buffer, int offset, int frameLength)
+    public bool TryPost(PacketBuffer buffer, int offset, int frameLength) => FreeCount != 0 && Post(buffer, offset, frameLength, 0, 0);
+
+    /// <summary>The same for a frame to which the device is to do something.</summary>
+    /// <exception cref="InvalidOperationException">The handle is stale, or the device does not have the feature.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The frame is not inside the buffer.</exception>
+    public bool TryPost(PacketBuffer buffer, int offset, int frameLength, in TransmitOffload offload)
     {
-        if (FreeCount == 0)
+        if ((offload.Needed & ~_features) != 0)
         {
-            return false;
+            ThrowMissing(offload);
         }
 
-        int index = Pool.ToRing(buffer, offset, frameLength);
-        Pool.ClearHeader(index, offset);
-        ushort id = TakeId();
-        Buffers[id] = index;
-        Posted[PostedCount++] = new BufferDescriptor(
-            Pool.AddressOf(index) + (BufferLayout.HeaderOffset + offset),
-            (uint)(frameLength + VirtioNetHeader.Length),
-            id,
-            0);
-        return true;
+        return FreeCount != 0 && Post(buffer, offset, frameLength, offload.Word, offload.ChecksumField);
     }
 
     /// <summary>Posts a frame in several buffers, or one of which the device is to do something. False, and the caller keeps the buffers, if the ring or the pool has no room for it now.</summary>
@@ -102,7 +99,7 @@ internal abstract class TransmitRing
         ArgumentOutOfRangeException.ThrowIfGreaterThan(segments.Length, Size);
         if (offload is { } asked && (asked.Needed & ~_features) != 0)
         {
-            throw new InvalidOperationException($"The device does not have {asked.Needed & ~_features}; the grant's features tell what it has.");
+            ThrowMissing(asked);
         }
 
         foreach (ref readonly TransmitSegment segment in segments)
@@ -112,9 +109,7 @@ internal abstract class TransmitRing
 
         int headerOffset = segments[0].Offset - VirtioNetHeader.Length;
         ArgumentOutOfRangeException.ThrowIfNegative(headerOffset);
-        bool isIndirect = segments.Length > 1
-            && segments.Length * SplitFormat.DescriptorSize <= Pool.BufferSize
-            && (_features & VirtioFeatures.RingIndirectDescriptors) != 0;
+        bool isIndirect = NeedsTable(segments.Length);
         int descriptors = isIndirect ? 1 : segments.Length;
         int table = NoBuffer;
         if (FreeCount < descriptors || (isIndirect && !Pool.TryRentForRing(out table)))
@@ -174,6 +169,12 @@ internal abstract class TransmitRing
         return true;
     }
 
+    /// <summary>Whether a frame in so many buffers goes into the ring as one descriptor, for which the pool gives a buffer more.</summary>
+    public bool NeedsTable(int segments) =>
+        segments > 1
+        && segments * SplitFormat.DescriptorSize <= Pool.BufferSize
+        && (_features & VirtioFeatures.RingIndirectDescriptors) != 0;
+
     /// <summary>Tells the device of what was posted.</summary>
     public abstract void Flush();
 
@@ -204,6 +205,25 @@ internal abstract class TransmitRing
         Pool.ReturnFromRing(buffer);
         FreeId(id);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool Post(PacketBuffer buffer, int offset, int frameLength, ulong header, ushort checksumField)
+    {
+        int index = Pool.ToRing(buffer, offset, frameLength);
+        Pool.SetHeader(index, offset, header, checksumField);
+        ushort id = TakeId();
+        Buffers[id] = index;
+        Posted[PostedCount++] = new BufferDescriptor(
+            Pool.AddressOf(index) + (BufferLayout.HeaderOffset + offset),
+            (uint)(frameLength + VirtioNetHeader.Length),
+            id,
+            0);
+        return true;
+    }
+
+    [DoesNotReturn]
+    private void ThrowMissing(in TransmitOffload offload) =>
+        throw new InvalidOperationException($"The device does not have {offload.Needed & ~_features}; the grant's features tell what it has.");
 
     private void FreeChain(uint id, int buffer)
     {

@@ -16,4 +16,11 @@ public sealed partial class UdpSocket
         ThrowIfFailed(_reactor);
         return new ValueTask<int>(_reactor.RunAsync(() => SendToAsync(buffer, destination, cancellation).AsTask()));
     }
+
+    private ValueTask<int> SendSegmentsElsewhere(ReadOnlyMemory<byte> payload, int segmentSize, UdpEndPoint destination, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfFailed(_reactor);
+        return new ValueTask<int>(_reactor.RunAsync(() => SendSegmentsToAsync(payload, segmentSize, destination, cancellation).AsTask()));
+    }
 }

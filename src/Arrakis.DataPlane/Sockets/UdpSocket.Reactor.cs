@@ -53,9 +53,13 @@ public sealed partial class UdpSocket
     internal bool TryFinish(SendOperation operation)
     {
         int length = operation.Buffer.Length;
-        SendOutcome outcome = _nic.Udp.Send(LocalEndPoint.Port, operation.Destination, operation.Buffer.Span, EnableBroadcast, _nic.Now);
+        int sent = operation.Sent;
+        SendOutcome outcome = operation.SegmentSize == 0
+            ? _nic.Udp.Send(LocalEndPoint.Port, operation.Destination, operation.Buffer.Span, EnableBroadcast, _nic.Now)
+            : _nic.Udp.SendSegments(LocalEndPoint.Port, operation.Destination, operation.Buffer.Span, operation.SegmentSize, EnableBroadcast, _nic.Now, ref sent);
         if (outcome == SendOutcome.NoRoom)
         {
+            operation.Sent = sent;
             return false;
         }
 
@@ -66,7 +70,7 @@ public sealed partial class UdpSocket
         }
         else
         {
-            operation.Finish(ErrorOf(outcome, operation.Destination, length));
+            operation.Finish(ErrorOf(outcome, operation.Destination, length, operation.SegmentSize));
         }
 
         return true;
@@ -96,9 +100,15 @@ public sealed partial class UdpSocket
         }
     }
 
-    private static SocketException ErrorOf(SendOutcome outcome, UdpEndPoint destination, int length) => outcome switch
+    private static SocketException ErrorOf(SendOutcome outcome, UdpEndPoint destination, int length, int segmentSize) => outcome switch
     {
-        SendOutcome.TooLarge => new SocketException((int)SocketError.MessageSize, $"A payload of {length} bytes does not fit one frame; datagrams are not fragmented."),
+        SendOutcome.TooLarge => new SocketException(
+            (int)SocketError.MessageSize,
+            segmentSize == 0 ? $"A payload of {length} bytes does not fit one frame; datagrams are not fragmented."
+                : length > MaxSegmentedLength ? $"A payload of {length} bytes is too long to be sent at once; send at most {MaxSegmentedLength}."
+                : $"A segment of {segmentSize} bytes does not fit one frame; datagrams are not fragmented."),
+        SendOutcome.TooManySegments => new SocketException(
+            (int)SocketError.InvalidArgument, $"A payload of {length} bytes is more than {MaxSegments} segments of {segmentSize} bytes; send it in several calls."),
         SendOutcome.BroadcastRefused => new SocketException((int)SocketError.AccessDenied, $"{destination} is a broadcast address; set EnableBroadcast to send there."),
         SendOutcome.PortInvalid => new SocketException((int)SocketError.InvalidArgument, "Port 0 is no destination."),
         _ => new SocketException((int)SocketError.NetworkUnreachable, $"There is no way to {destination}: it is a multicast address, this host itself, or in another network without a gateway."),
@@ -202,10 +212,24 @@ public sealed partial class UdpSocket
         }
     }
 
-    private ValueTask<int> WaitForRoom(ReadOnlyMemory<byte> buffer, UdpEndPoint destination, CancellationToken cancellation)
+    private SendOutcome SendSegments(ReadOnlySpan<byte> payload, int segmentSize, UdpEndPoint destination, ref int sent)
+    {
+        try
+        {
+            return _nic.Udp.SendSegments(LocalEndPoint.Port, destination, payload, segmentSize, EnableBroadcast, _nic.Now, ref sent);
+        }
+        catch (RingCorruptException e)
+        {
+            throw _nic.Explain(e);
+        }
+    }
+
+    private ValueTask<int> WaitForRoom(ReadOnlyMemory<byte> buffer, UdpEndPoint destination, CancellationToken cancellation, int segmentSize = 0, int sent = 0)
     {
         SendOperation operation = RentSend();
         operation.Buffer = buffer;
+        operation.SegmentSize = segmentSize;
+        operation.Sent = sent;
         operation.Destination = destination;
         _reactor.SendWaiters.Add(operation);
         ValueTask<int> task = operation.Task;

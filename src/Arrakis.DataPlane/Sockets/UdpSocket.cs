@@ -142,7 +142,7 @@ public sealed partial class UdpSocket : IDisposable
 
         return outcome == SendOutcome.NoRoom
             ? WaitForRoom(buffer, destination, cancellation)
-            : ValueTask.FromException<int>(ErrorOf(outcome, destination, buffer.Length));
+            : ValueTask.FromException<int>(ErrorOf(outcome, destination, buffer.Length, segmentSize: 0));
     }
 
     /// <summary>Sends one datagram; completes at once unless the transmit ring is full. Returns its bytes.</summary>

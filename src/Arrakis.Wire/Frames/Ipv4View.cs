@@ -119,14 +119,15 @@ public readonly ref struct Ipv4View
     /// <param name="protocol">What the payload is.</param>
     /// <param name="source">Sender.</param>
     /// <param name="destination">Receiver.</param>
-    public static void Write(Span<byte> packet, int payloadLength, IpProtocol protocol, Ipv4Address source, Ipv4Address destination)
+    /// <param name="identification">Means nothing in a datagram that nobody may fragment; devices that cut one into several count it up.</param>
+    public static void Write(Span<byte> packet, int payloadLength, IpProtocol protocol, Ipv4Address source, Ipv4Address destination, ushort identification = 0)
     {
         packet[0] = 0x45;
         packet[1] = 0;
         BinaryPrimitives.WriteUInt16BigEndian(packet[TotalLengthOffset..], checked((ushort)(MinHeaderLength + payloadLength)));
 
         // An atomic datagram: DF set, identification free to be zero (RFC 6864 §4.1).
-        BinaryPrimitives.WriteUInt16BigEndian(packet[IdentificationOffset..], 0);
+        BinaryPrimitives.WriteUInt16BigEndian(packet[IdentificationOffset..], identification);
         BinaryPrimitives.WriteUInt16BigEndian(packet[FragmentOffset..], DoNotFragment);
         packet[TimeToLiveOffset] = DefaultTimeToLive;
         packet[ProtocolOffset] = (byte)protocol;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace Arrakis.Wire.Frames;
 
@@ -8,9 +9,13 @@ public readonly ref struct UdpView
     /// <summary>Bytes of the header.</summary>
     public const int HeaderLength = 8;
 
+    /// <summary>Offset of the checksum in the header.</summary>
+    public const int ChecksumOffset = 6;
+
+    /// <summary>Offset of the length, of header and payload, in the header.</summary>
+    public const int LengthOffset = 4;
+
     private const int DestinationPortOffset = 2;
-    private const int LengthOffset = 4;
-    private const int ChecksumOffset = 6;
 
     private readonly ReadOnlySpan<byte> _datagram;
 
@@ -33,34 +38,28 @@ public readonly ref struct UdpView
     public static FrameError TryParse(ReadOnlySpan<byte> payload, Ipv4Address source, Ipv4Address destination, out UdpView view)
     {
         view = default;
-        if (payload.Length < HeaderLength)
+        FrameError error = Cut(payload, out ReadOnlySpan<byte> datagram);
+        if (error != FrameError.None)
         {
-            return FrameError.UdpTruncated;
+            return error;
         }
-
-        int length = BinaryPrimitives.ReadUInt16BigEndian(payload[LengthOffset..]);
-        if (length < HeaderLength || length > payload.Length)
-        {
-            return FrameError.UdpLengthWrong;
-        }
-
-        ReadOnlySpan<byte> datagram = payload[..length];
 
         // A checksum of zero means that the sender computed none (RFC 768; RFC 1122 §4.1.3.4).
         if (BinaryPrimitives.ReadUInt16BigEndian(datagram[ChecksumOffset..]) != 0
-            && InternetChecksum.Finish(InternetChecksum.Add(InternetChecksum.PseudoHeader(source, destination, (byte)IpProtocol.Udp, (ushort)length), datagram)) != 0)
+            && InternetChecksum.Finish(InternetChecksum.Add(InternetChecksum.PseudoHeader(source, destination, (byte)IpProtocol.Udp, (ushort)datagram.Length), datagram)) != 0)
         {
             return FrameError.UdpChecksumWrong;
         }
 
-        view = new UdpView(datagram);
-        if (view.DestinationPort == 0)
-        {
-            view = default;
-            return FrameError.UdpPortZero;
-        }
+        return Accept(datagram, out view);
+    }
 
-        return FrameError.None;
+    /// <summary>The same for a datagram whose checksum somebody else has vouched for: only lengths and destination port are checked.</summary>
+    public static FrameError TryParseTrusted(ReadOnlySpan<byte> payload, out UdpView view)
+    {
+        view = default;
+        FrameError error = Cut(payload, out ReadOnlySpan<byte> datagram);
+        return error == FrameError.None ? Accept(datagram, out view) : error;
     }
 
     /// <summary>Writes the header, checksum included, before a payload that is already in place.</summary>
@@ -80,5 +79,67 @@ public readonly ref struct UdpView
 
         // Zero is "no checksum"; its other form in ones' complement is sent instead (RFC 768).
         BinaryPrimitives.WriteUInt16BigEndian(datagram[ChecksumOffset..], checksum == 0 ? (ushort)0xFFFF : checksum);
+    }
+
+    /// <summary>Writes the header with the sum of the pseudo header in the checksum's place, for a device that adds the rest (virtio 1.2 §5.1.6.2).</summary>
+    /// <param name="header">At least the header.</param>
+    /// <param name="length">Bytes of header and payload, wherever the payload is.</param>
+    /// <param name="source">For the pseudo header.</param>
+    /// <param name="sourcePort">Sender's port.</param>
+    /// <param name="destination">For the pseudo header.</param>
+    /// <param name="destinationPort">Receiver's port.</param>
+    public static void WritePartial(Span<byte> header, int length, Ipv4Address source, ushort sourcePort, Ipv4Address destination, ushort destinationPort)
+    {
+        BinaryPrimitives.WriteUInt16BigEndian(header, sourcePort);
+        BinaryPrimitives.WriteUInt16BigEndian(header[DestinationPortOffset..], destinationPort);
+        BinaryPrimitives.WriteUInt16BigEndian(header[LengthOffset..], checked((ushort)length));
+        ulong sum = InternetChecksum.PseudoHeader(source, destination, (byte)IpProtocol.Udp, (ushort)length);
+        BinaryPrimitives.WriteUInt16BigEndian(header[ChecksumOffset..], (ushort)~InternetChecksum.Finish(sum));
+    }
+
+    /// <summary>Adds the rest to a sum of the pseudo header: see <see cref="WritePartial"/>. False where the length is not inside.</summary>
+    /// <param name="datagram">From the header on; what follows the datagram is not touched.</param>
+    public static bool TryComplete(Span<byte> datagram)
+    {
+        if (Cut(datagram, out ReadOnlySpan<byte> whole) != FrameError.None)
+        {
+            return false;
+        }
+
+        ushort checksum = InternetChecksum.Compute(whole);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram[ChecksumOffset..], checksum == 0 ? (ushort)0xFFFF : checksum);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static FrameError Cut(ReadOnlySpan<byte> payload, out ReadOnlySpan<byte> datagram)
+    {
+        datagram = default;
+        if (payload.Length < HeaderLength)
+        {
+            return FrameError.UdpTruncated;
+        }
+
+        int length = BinaryPrimitives.ReadUInt16BigEndian(payload[LengthOffset..]);
+        if (length < HeaderLength || length > payload.Length)
+        {
+            return FrameError.UdpLengthWrong;
+        }
+
+        datagram = payload[..length];
+        return FrameError.None;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static FrameError Accept(ReadOnlySpan<byte> datagram, out UdpView view)
+    {
+        view = new UdpView(datagram);
+        if (view.DestinationPort != 0)
+        {
+            return FrameError.None;
+        }
+
+        view = default;
+        return FrameError.UdpPortZero;
     }
 }

@@ -57,5 +57,8 @@ public sealed record ChurnOrder(string ControlSocket, int Threads, int Seed);
 /// <summary>Order of <see cref="Roles.KernelClient"/>.</summary>
 public sealed record KernelClientOrder(string Target, ushort Port, int Datagrams, int Seed);
 
+/// <summary>Order of <see cref="Roles.KernelEcho"/>.</summary>
+public sealed record KernelEchoOrder(string Address, ushort Port);
+
 /// <summary>Order of <see cref="Roles.ArpAsker"/>.</summary>
 public sealed record ArpOrder(string Interface, string Sender, string Target, int Requests);
