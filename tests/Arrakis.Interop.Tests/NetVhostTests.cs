@@ -61,6 +61,30 @@ public sealed class NetVhostTests
     }
 
     [Fact]
+    public async Task Each_of_two_queue_pairs_gets_back_what_it_sends()
+    {
+        await using HugePageFolder pages = await HugePageFolder.MountAsync();
+        await using Testpmd backend = await Testpmd.StartAsync(
+            pages, 0, $"net_vhost0,iface={SocketPath(pages)},queues=2", ["--forward-mode=icmpecho", $"--eth-peer=0,{Mac}", "--rxq=2", "--txq=2"]);
+        await using DaemonProcess daemon = await StartDaemonAsync(pages);
+        await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
+        await using NicBinding nic = await client.BindNicAsync(new NicRequest { Device = Device, Address = _own, Mac = Mac, QueuePairs = 2 }, Cancellation);
+        Assert.True(nic.LinkUp);
+        Assert.Null(nic.QueueOf(new UdpEndPoint(_other, 9001), 77)); // DPDK does not tell.
+        _ = await backend.TellAsync("start");
+
+        // DPDK answers on the queue on which it was asked: what the second learns the first knows.
+        Resolve(nic, queue: 1);
+        await ReflectAsync(backend);
+        for (int queue = 0; queue < 2; queue++)
+        {
+            long before = nic.Queues[queue].Counters.FramesReceived;
+            Echo(nic, 1000, queue);
+            Assert.Equal(1000, nic.Queues[queue].Counters.FramesReceived - before);
+        }
+    }
+
+    [Fact]
     public async Task The_link_comes_back_when_the_back_end_is_killed_and_started_again()
     {
         await using HugePageFolder pages = await HugePageFolder.MountAsync();
@@ -114,11 +138,12 @@ public sealed class NetVhostTests
         Cancellation);
 
     // Sends until the neighbour's hardware address is known, which takes DPDK's answer to our question.
-    private static void Resolve(NicBinding nic)
+    private static void Resolve(NicBinding nic, int queue = 0)
     {
         byte[] payload = [0];
-        long before = nic.Counters.ArpPackets;
-        Poll(nic, () => nic.Counters.ArpPackets > before && nic.Queues[0].TrySend(7, new UdpEndPoint(_other, 9000), payload), static (_, _) => { }, () => _ = nic.Queues[0].TrySend(7, new UdpEndPoint(_other, 9000), payload));
+        NetCounters counters = nic.Queues[queue].Counters;
+        long before = counters.ArpPackets;
+        Poll(nic, () => counters.ArpPackets > before && nic.Queues[queue].TrySend(7, new UdpEndPoint(_other, 9000), payload), static (_, _) => { }, () => _ = nic.Queues[queue].TrySend(7, new UdpEndPoint(_other, 9000), payload));
     }
 
     private static async Task ReflectAsync(Testpmd backend)
@@ -129,7 +154,7 @@ public sealed class NetVhostTests
     }
 
     // Datagrams of many sizes, whose bytes tell their number; each comes back once, unchanged and in order.
-    private static void Echo(NicBinding nic, int count)
+    private static void Echo(NicBinding nic, int count, int queue = 0)
     {
         const int InFlight = 32;
         int next = 0;
@@ -157,7 +182,7 @@ public sealed class NetVhostTests
             handler,
             () =>
             {
-                while (next < count && next - back < InFlight && nic.Queues[0].TrySend(77, new UdpEndPoint(_other, 9001), Fill(payload, next)))
+                while (next < count && next - back < InFlight && nic.Queues[queue].TrySend(77, new UdpEndPoint(_other, 9001), Fill(payload, next)))
                 {
                     next++;
                 }
@@ -178,8 +203,14 @@ public sealed class NetVhostTests
         while (!until())
         {
             between?.Invoke();
-            nic.Queues[0].Sender.Flush();
-            if (nic.PollOnce(handler) == 0)
+            int received = 0;
+            foreach (NicQueue queue in nic.Queues)
+            {
+                queue.Sender.Flush();
+                received += queue.PollOnce(handler);
+            }
+
+            if (received == 0)
             {
                 Thread.Yield();
                 Assert.True(Environment.TickCount64 - start < 45_000, $"Nothing comes: {string.Join(' ', nic.Counters.ToDictionary())}");

@@ -89,7 +89,7 @@ public sealed class QueuePairTests
 
     private static UdpEndPoint EchoOf(BoundReport bound) => new(Ipv4Address.Parse(bound.Address), Load.Port);
 
-    private static IEnumerable<long> Expected(Flows flows, BoundReport bound, int pairs, int datagrams)
+    private static long[] Expected(Flows flows, BoundReport bound, int pairs, int datagrams)
     {
         long[] expected = new long[pairs];
         foreach (UdpEndPoint source in flows.Sources)

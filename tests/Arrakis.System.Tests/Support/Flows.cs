@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Arrakis.Wire;
 using Arrakis.Wire.Frames;
 
 namespace Arrakis.SystemTests.Support;
