@@ -65,12 +65,43 @@ public sealed class DemoTests : IDisposable
         Assert.All(
             rows.Where(row => row.GetProperty("path").GetString() == "arrakis" && row.GetProperty("load_percent").ValueKind == JsonValueKind.Null),
             row => Assert.True(row.GetProperty("p50_times_faster_than_blocking").GetDouble() > 0));
+        Assert.All(rows, row => Assert.Contains(50.0, row.GetProperty("distribution").EnumerateArray().Select(point => point.GetProperty("percentile").GetDouble())));
         JsonElement[] tail = [.. rows.Where(row => row.GetProperty("load_percent").ValueKind == JsonValueKind.Number)];
         Assert.Equal(
             ["dpdk-5tswap 10", "dpdk-5tswap 50", "dpdk-5tswap 80", "native 10", "native 50", "native 80"],
             tail.Select(row => $"{row.GetProperty("api")} {row.GetProperty("load_percent")}").Order(StringComparer.Ordinal));
         Assert.All(tail.Where(row => row.GetProperty("api").GetString() == "native"), row => Assert.True(row.GetProperty("p99_over_dpdk").GetDouble() > 0));
         Assert.True(Assert.Single(rows, row => row.GetProperty("api").GetString() == "native" && row.GetProperty("in_flight").GetInt32() == 64).GetProperty("rps_over_recvmmsg").GetDouble() > 0);
+    }
+
+    [Fact]
+    public async Task The_benchmark_of_the_collector_sees_collections_where_others_allocate()
+    {
+        using DemoRun run = DemoRun.Start("gc", "--quick", "--runs", "1", "--api", "native", "--setup", "quiet", "--setup", "workstation, concurrent", "--setup", "NativeAOT", "--output", Output);
+
+        (int exitCode, string text) = await run.EndAsync();
+
+        Assert.True(exitCode == 0, text);
+        Assert.Contains("The row of NativeAOT is left out", text, StringComparison.Ordinal);
+        JsonElement[] rows = [.. JsonDocument.Parse(await File.ReadAllTextAsync(Output, TestContext.Current.CancellationToken)).RootElement.EnumerateArray()];
+        Assert.Equal(
+            ["quiet, 1 in flight", "quiet, open loop at 50 %", "workstation, concurrent, 1 in flight", "workstation, concurrent, open loop at 50 %"],
+            rows.Select(static row => $"{row.GetProperty("setup")}, {row.GetProperty("load")}"));
+        Assert.All(rows.Take(2), static row => Assert.InRange(row.GetProperty("allocated_mb_per_second").GetDouble(), 0, 1));
+        Assert.All(rows.Skip(2), static row => Assert.InRange(row.GetProperty("allocated_mb_per_second").GetDouble(), 1, 1000));
+        Assert.True(rows.Skip(2).Sum(static row => row.GetProperty("collections_per_second").GetDouble()) > 0, text);
+        Assert.All(rows, static row => Assert.StartsWith("workstation, ", row.GetProperty("collector").GetString(), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_setup_that_there_is_not_is_refused_with_those_that_there_are()
+    {
+        using DemoRun run = DemoRun.Start("gc", "--setup", "no such thing");
+
+        (int exitCode, string text) = await run.EndAsync();
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("SustainedLowLatency", text, StringComparison.Ordinal);
     }
 
     [Fact]

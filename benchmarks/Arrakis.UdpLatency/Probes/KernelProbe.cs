@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Arrakis.Measuring.Report;
-using Arrakis.UdpLatency.Report;
 
 namespace Arrakis.UdpLatency.Probes;
 

@@ -12,7 +12,7 @@ internal static class RoundTripDistribution
 
     /// <summary>Nanoseconds at each of <see cref="Percentiles"/> that the histogram has values beyond.</summary>
     public static IReadOnlyList<long> Of(HistogramBase times) =>
-        [.. Percentiles.Where(percentile => times.TotalCount * (100 - percentile) >= 100).Select(times.GetValueAtPercentile)];
+        [.. Percentiles.Where(percentile => Math.Round(times.TotalCount * (100 - percentile) / 100, 3) >= 1).Select(times.GetValueAtPercentile)];
 
     /// <summary>The median over the pairs at each percentile that all of them have; null where one has none.</summary>
     /// <param name="pairs">Microseconds of each pair.</param>

@@ -4,7 +4,6 @@ using Arrakis.Measuring.Report;
 using Arrakis.Measuring.Sessions;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Device;
-using Arrakis.UdpLatency.Commands;
 using Arrakis.UdpLatency.Daemon;
 using Arrakis.UdpLatency.Echo;
 using Arrakis.UdpLatency.Report;

@@ -1,4 +1,3 @@
-using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
 

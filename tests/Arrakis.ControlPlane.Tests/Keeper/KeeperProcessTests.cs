@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Arrakis.ControlPlane.Keeper;
-using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
