@@ -50,8 +50,9 @@ public sealed partial class NicQueue
         }
         finally
         {
-            _receiveRing.Release(batch);
+            // Replies first: somebody waits for them, while the device has descriptors left.
             _sender.Flush();
+            _receiveRing.Release(batch);
         }
     }
 

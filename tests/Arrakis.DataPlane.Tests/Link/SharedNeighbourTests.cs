@@ -1,7 +1,7 @@
-using Microsoft.Extensions.Time.Testing;
 using Arrakis.DataPlane.Tests.Device;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Arrakis.DataPlane.Tests.Link;
 
