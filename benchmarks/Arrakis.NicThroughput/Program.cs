@@ -14,7 +14,9 @@ var sweep = new Option<bool>("--sweep") { Description = "Lengths of batches and 
 var pairs = new Option<int?>("--pairs") { Description = "Pairs of runs in the same state of the machine, Arrakis and DPDK in turn." };
 var mode = new Option<Mode?>("--mode") { Description = "Only this mode." };
 var ring = new Option<VirtqueueFormat?>("--ring") { Description = "Only this format of rings." };
-var root = new RootCommand("Frames through the ring engine and through DPDK's virtio-user driver, on the same net_vhost back end.") { output, quick, sweep, pairs, mode, ring };
+var backEndCore = new Option<int>("--back-end-core") { Description = "The core of the back end.", DefaultValueFactory = _ => 0 };
+var frontEndCore = new Option<int>("--front-end-core") { Description = "The core of the front ends.", DefaultValueFactory = _ => 1 };
+var root = new RootCommand("Frames through the ring engine and through DPDK's virtio-user driver, on the same net_vhost back end.") { output, quick, sweep, pairs, mode, ring, backEndCore, frontEndCore };
 root.SetAction(parsed =>
 {
     bool isShort = parsed.GetValue(quick);
@@ -26,15 +28,15 @@ root.SetAction(parsed =>
         MaxRuns = isShort ? 1 : 4 * wanted,
         Warmup = TimeSpan.FromMilliseconds(isShort || isSweep ? 300 : 500),
         Duration = TimeSpan.FromMilliseconds(isShort || isSweep ? 500 : 1000),
-        BackEndCore = 0,
-        FrontEndCore = 1,
+        BackEndCore = parsed.GetValue(backEndCore),
+        FrontEndCore = parsed.GetValue(frontEndCore),
     };
     plan = parsed.GetValue(mode) is { } only ? plan with { Modes = [only] } : plan;
     plan = parsed.GetValue(ring) is { } format ? plan with { Rings = [format] } : plan;
     var needs = new SessionNeeds
     {
         Cores = [plan.BackEndCore, plan.FrontEndCore],
-        CoreOptions = "no option",
+        CoreOptions = "--back-end-core and --front-end-core",
         HugePages = HugePages,
         Programs = SessionNeeds.Dpdk,
     };

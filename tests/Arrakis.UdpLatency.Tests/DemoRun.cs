@@ -13,17 +13,20 @@ internal sealed class DemoRun : IDisposable
     private readonly Task<string> _errors;
     private readonly MachineState _before = MachineState.Read();
 
-    private DemoRun(string[] arguments)
+    private DemoRun(string name, string[] arguments)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
-        string program = Path.Combine(own.Parent!.Parent!.FullName, "Arrakis.UdpLatency", own.Name, "Arrakis.UdpLatency");
+        string program = Path.Combine(own.Parent!.Parent!.FullName, name, own.Name, name);
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         _process = Process.Start(start)!;
         _output = _process.StandardOutput.ReadToEndAsync();
         _errors = _process.StandardError.ReadToEndAsync();
     }
 
-    public static DemoRun Start(params string[] arguments) => new(arguments);
+    public static DemoRun Start(params string[] arguments) => new("Arrakis.UdpLatency", arguments);
+
+    /// <summary>Another program that measures in such a session.</summary>
+    public static DemoRun StartProgram(string name, params string[] arguments) => new(name, arguments);
 
     public void Signal(int signal)
     {

@@ -1,3 +1,4 @@
+using Arrakis.Measuring.Machine;
 using Arrakis.UdpLatency.Report;
 
 namespace Arrakis.UdpLatency.Tests;
@@ -52,6 +53,25 @@ public sealed class PairSummaryTests
 
         Assert.Equal([0.5, 2, null, null], rows.Select(row => row.MaxOverDpdk));
         Assert.Equal((50, 4.0, 2.0, 6.0, 2L), (rows[0].LoadPercent, rows[0].Max, rows[0].MaxMin, rows[0].MaxMax, rows[0].Lost));
+    }
+
+    [Fact]
+    public void Runs_in_another_state_of_the_machine_are_left_out()
+    {
+        var near = new MachineState(100, 110);
+        var far = new MachineState(500, 490);
+        IReadOnlyList<LatencyRow>[] pairs =
+        [
+            [Tail(Apis.Native, 50, 8) with { State = far }, Tail(Apis.Dpdk, 50, 4) with { State = near }],
+            [Tail(Apis.Native, 50, 2) with { State = near }, Tail(Apis.Dpdk, 50, 16) with { State = far }],
+            [Tail(Apis.Native, 50, 3) with { State = near }, Tail(Apis.Dpdk, 50, 4) with { State = near }],
+            [Tail(Apis.Native, 50, 9) with { State = new MachineState(100, 500) }, Tail(Apis.Dpdk, 50, 1) with { State = near }],
+        ];
+        IReadOnlyList<BenchmarkRow> rows = PairSummary.Summarize(pairs);
+
+        Assert.Equal((2, 2.5, 105, 0.75), (rows[0].Pairs, rows[0].Max, rows[0].CacheLineNs, rows[0].MaxOverDpdk));
+        Assert.Equal((3, 4.0), (rows[1].Pairs, rows[1].Max));
+        Assert.Equal(1, PairSummary.FewestLikePairs(pairs));
     }
 
     [Fact]

@@ -18,9 +18,9 @@ internal static class BenchCommand
         var tail = new TailRun(session, pages);
         await tail.CalibrateAsync(cancellation);
         List<IReadOnlyList<LatencyRow>> measured = [];
-        for (int pair = 1; pair <= pairs; pair++)
+        for (int pair = 1; pair <= pairs || (pairs > 2 && pair <= 2 * pairs && PairSummary.FewestLikePairs(measured) < pairs); pair++)
         {
-            RunLog.Title($"Pair {pair} of {pairs}");
+            RunLog.Title(pair <= pairs ? $"Pair {pair} of {pairs}" : $"Pair {pair}: in some of those before, the machine was not the same for both");
             List<LatencyRow> rows = [];
             await KernelRun.MeasureAsync(kernel, rows, cancellation);
             await KernelRun.MeasureBatchAsync(kernel, rows, cancellation);

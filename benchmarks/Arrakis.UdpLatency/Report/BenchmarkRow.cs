@@ -107,6 +107,10 @@ internal sealed record BenchmarkRow
     [JsonPropertyName("lost")]
     public long? Lost { get; init; }
 
+    /// <summary>Nanoseconds that a cache line took from one core to the other and back, of the runs that are summed up; null on kernel rows.</summary>
+    [JsonPropertyName("cache_line_ns")]
+    public double? CacheLineNs { get; init; }
+
     /// <summary>Native figures over DPDK's of the same pair and load, the median over the pairs; null on other rows.</summary>
     [JsonPropertyName("p50_over_dpdk")]
     public double? P50OverDpdk { get; init; }

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Arrakis.Measuring.Machine;
 
 namespace Arrakis.UdpLatency.Report;
 
@@ -24,6 +25,10 @@ internal sealed record LatencyRow(
     /// <summary>What only the benchmark reports.</summary>
     [JsonIgnore]
     public LatencyTail? Tail { get; init; }
+
+    /// <summary>How far apart the cores were meanwhile; unknown for kernel sockets, whose round trips are far longer than that.</summary>
+    [JsonIgnore]
+    public MachineState? State { get; init; }
 
     /// <summary>Makes a row of a measurement.</summary>
     /// <exception cref="InvalidDataException">Nothing was answered, or an answer was wrong: there is no figure to report.</exception>

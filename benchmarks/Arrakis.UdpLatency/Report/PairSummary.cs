@@ -13,8 +13,12 @@ internal static class PairSummary
 
     private static BenchmarkRow Summarize(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind)
     {
-        LatencyRow[] rows = [.. pairs.Select(pair => Find(pair, kind, kind.Api)
+        LatencyRow[] all = [.. pairs.Select(pair => Find(pair, kind, kind.Api)
             ?? throw new InvalidDataException($"A pair has no row {kind.Path}, {kind.Api}, {kind.InFlight} in flight."))];
+
+        // Of the runs of one state only: a median over several would be that of whichever was there more often.
+        LatencyRow[] rows = InOneState(all);
+        pairs = [.. pairs.Where(pair => rows.Contains(Find(pair, kind, kind.Api)))];
         LatencyTail[] tails = [.. rows.Select(row => row.Tail).OfType<LatencyTail>()];
         Spread p50 = SpreadOf(rows, row => row.P50);
         Spread p99 = SpreadOf(rows, row => row.P99);
@@ -54,6 +58,7 @@ internal static class PairSummary
             MaxMax = tails is [] ? null : tails.Max(tail => tail.Max),
             Distribution = RoundTripDistribution.MedianOf([.. tails.Select(tail => tail.Distribution)]),
             Lost = tails is [] ? null : tails.Sum(tail => tail.Lost),
+            CacheLineNs = rows[0].State is null ? null : Math.Round(Statistics.Median(rows.Select(static row => row.State!.Value.Line))),
             P50OverDpdk = OverDpdk(pairs, kind, row => row.P50),
             P99OverDpdk = OverDpdk(pairs, kind, row => row.P99),
             P999OverDpdk = OverDpdk(pairs, kind, row => row.P999),
@@ -86,10 +91,27 @@ internal static class PairSummary
             digits: 2);
 
     /// <summary>Native figure over DPDK's at the same load: the ratio within each pair, then the median.</summary>
+    /// <summary>How many pairs the row has that has the fewest in which native server and DPDK's met the same machine.</summary>
+    public static int FewestLikePairs(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs) => pairs.Count == 0
+        ? 0
+        : pairs[0].Where(static row => row.Api == Apis.Native).Min(kind => InOneState([.. pairs.Where(pair => IsLikeDpdk(pair, kind)).Select(pair => Find(pair, kind, kind.Api)!)]).Length);
+
+    // Those of the state that most of them had; of two such states, the one with the shorter distance.
+    private static LatencyRow[] InOneState(LatencyRow[] rows) => rows.All(static row => row.State is not { IsSteady: true })
+            ? rows
+            : rows.OrderBy(static row => row.State?.Line)
+                .Where(static row => row.State is { IsSteady: true })
+                .Select(reference => rows.Where(row => row.State?.IsLike(reference.State!.Value) == true).ToArray())
+                .MaxBy(static alike => alike.Length)!;
+
+    private static bool IsLikeDpdk(IReadOnlyList<LatencyRow> pair, LatencyRow kind) =>
+        (Find(pair, kind, kind.Api)?.State, Find(pair, kind, Apis.Dpdk)?.State) is ({ } ours, { } theirs) && ours.IsLike(theirs);
+
     private static double? OverDpdk(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind, Func<LatencyRow, double> figure) => kind.Api != Apis.Native
         ? null
         : Statistics.MedianRatio(
-            pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
+            pairs.Where(pair => kind.State is null || IsLikeDpdk(pair, kind))
+                .Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
                 .Where(static rows => rows is { Own: not null, Dpdk: not null })
                 .Select(rows => (figure(rows.Own!), figure(rows.Dpdk!))),
             digits: 3);
