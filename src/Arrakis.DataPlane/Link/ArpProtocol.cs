@@ -90,13 +90,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
     /// <summary>Sends a frame, complete but for its destination, when the neighbour's hardware address is known. Takes the buffer.</summary>
     public void SendWhenResolved(Ipv4Address neighbour, PacketBuffer buffer, int frameLength, long now)
     {
-        ref Neighbour entry = ref _neighbours.Find(neighbour);
-        if (NeighbourTable.IsMissing(in entry))
-        {
-            entry = ref _neighbours.Victim(neighbour);
-            Forget(ref entry, DropReason.NeighbourQueueFull);
-            entry.Address = neighbour;
-        }
+        ref Neighbour entry = ref FindOrReplace(neighbour);
 
         if (entry.PendingCount == 0)
         {
@@ -234,6 +228,15 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
             return false;
         }
 
+        ref Neighbour entry = ref FindOrReplace(neighbour);
+
+        Resolve(ref entry, known.Mac, known.Expires);
+        result = known.Mac;
+        return true;
+    }
+
+    private ref Neighbour FindOrReplace(Ipv4Address neighbour)
+    {
         ref Neighbour entry = ref _neighbours.Find(neighbour);
         if (NeighbourTable.IsMissing(in entry))
         {
@@ -242,9 +245,7 @@ internal sealed class ArpProtocol(MacAddress mac, Ipv4Prefix prefix, Ipv4Address
             entry.Address = neighbour;
         }
 
-        Resolve(ref entry, known.Mac, known.Expires);
-        result = known.Mac;
-        return true;
+        return ref entry;
     }
 
     private void Resolve(ref Neighbour entry, MacAddress hardware, long expires)

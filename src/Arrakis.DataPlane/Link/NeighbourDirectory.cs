@@ -16,10 +16,7 @@ internal sealed class NeighbourDirectory(Action onNews)
     // An answer that prolongs what is known by less is no news: a neighbour that repeats itself costs the other queues nothing.
     private const long NewsAfter = 1_000_000_000;
 
-    private const int Sets = 64;
-    private const int Ways = 4;
-
-    private readonly SharedNeighbour[] _entries = new SharedNeighbour[Sets * Ways];
+    private readonly SharedNeighbour[] _entries = new SharedNeighbour[NeighbourTable.Sets * NeighbourTable.Ways];
     private int _sequence; // Odd while somebody writes.
     private long _version;
 
@@ -154,7 +151,7 @@ internal sealed class NeighbourDirectory(Action onNews)
     private static bool IsNeededLess(ref readonly SharedNeighbour one, ref readonly SharedNeighbour other) =>
         one.IsAsked != other.IsAsked ? other.IsAsked : one.Expires < other.Expires;
 
-    private Span<SharedNeighbour> SetOf(Ipv4Address address) => _entries.AsSpan((int)(address.Value * 2654435769u >> 26) * Ways, Ways);
+    private Span<SharedNeighbour> SetOf(Ipv4Address address) => _entries.AsSpan(NeighbourTable.FirstOf(address), NeighbourTable.Ways);
 
     // A few dozen instructions, once for an ARP packet or a request: nobody sleeps for that.
     private void BeginWrite()

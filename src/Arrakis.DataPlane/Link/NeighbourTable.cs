@@ -9,8 +9,11 @@ namespace Arrakis.DataPlane.Link;
 /// </summary>
 internal sealed class NeighbourTable
 {
-    private const int Sets = 64;
-    private const int Ways = 4;
+    /// <summary>Sets of entries.</summary>
+    public const int Sets = 64;
+
+    /// <summary>Entries of a set.</summary>
+    public const int Ways = 4;
 
     // The last one is never filled: it is what a lookup gives that finds nothing.
     private readonly Neighbour[] _entries = new Neighbour[Sets * Ways + 1];
@@ -58,7 +61,7 @@ internal sealed class NeighbourTable
         return ref _entries[victim];
     }
 
-    // Fibonacci hashing: neighbours of one network differ in their last bits.
+    /// <summary>The first entry of an address's set, by Fibonacci hashing: neighbours of one network differ in their last bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int FirstOf(Ipv4Address address) => (int)(address.Value * 2654435769u >> 26) * Ways;
+    public static int FirstOf(Ipv4Address address) => (int)(address.Value * 2654435769u >> 26) * Ways;
 }

@@ -43,34 +43,10 @@ public sealed class NetCounters
     public long EchoRequests => Total(static counters => Volatile.Read(ref counters._echoRequests));
 
     /// <summary>Malformed or unsupported frames of one kind.</summary>
-    public long this[FrameError error]
-    {
-        get
-        {
-            long total = Volatile.Read(ref _errors[(int)error]);
-            foreach (NetCounters part in _parts)
-            {
-                total += part[error];
-            }
-
-            return total;
-        }
-    }
+    public long this[FrameError error] => Total(error, static (counters, which) => Volatile.Read(ref counters._errors[(int)which]));
 
     /// <summary>Drops for one reason.</summary>
-    public long this[DropReason reason]
-    {
-        get
-        {
-            long total = Volatile.Read(ref _drops[(int)reason]);
-            foreach (NetCounters part in _parts)
-            {
-                total += part[reason];
-            }
-
-            return total;
-        }
-    }
+    public long this[DropReason reason] => Total(reason, static (counters, which) => Volatile.Read(ref counters._drops[(int)which]));
 
     /// <summary>All counters by name.</summary>
     public IReadOnlyDictionary<string, long> ToDictionary()
@@ -123,13 +99,15 @@ public sealed class NetCounters
 
     internal void CountEcho() => _echoRequests++;
 
+    private long Total(Func<NetCounters, long> count) => Total(count, static (counters, read) => read(counters));
+
     // A queue's own count, or the sum of the queues'.
-    private long Total(Func<NetCounters, long> count)
+    private long Total<T>(T which, Func<NetCounters, T, long> count)
     {
-        long total = count(this);
+        long total = count(this, which);
         foreach (NetCounters part in _parts)
         {
-            total += count(part);
+            total += count(part, which);
         }
 
         return total;
