@@ -1,4 +1,3 @@
-using Arrakis.Contract;
 using Arrakis.SystemApp.Conversation;
 
 namespace Arrakis.SystemApp.Roles;
@@ -20,7 +19,7 @@ internal static class Echo
                 OnRevocationRequested = order.WhenAskedBack == WhenAskedBack.Nothing ? null : (request, asked) => OnAskedBackAsync(request, asked, order.WhenAskedBack),
             });
             bindings.Add(nic);
-            await ServeAsync(nic, order);
+            await EchoServer.ServeAsync(nic.Queues[0], order.Api, order.Port);
             Talk.Say(Bound(nic));
         }
 
@@ -53,72 +52,6 @@ internal static class Echo
         {
             await nic.DisposeAsync();
             Talk.Say(new GivenBackReport(nic.Grant.BindingId));
-        }
-    }
-
-    /// <summary>Completes when datagrams are answered.</summary>
-    private static Task ServeAsync(NicBinding nic, EchoOrder order)
-    {
-        if (order.Api == ServerApi.Native)
-        {
-            _ = Talk.Start($"echo {nic.Grant.BindingId}", () => ServePackets(nic, order.Port));
-            return Task.CompletedTask;
-        }
-
-        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _ = Reactor.Start(nic).RunAsync(() => ServeSocketAsync(nic, order.Port, ready));
-        return ready.Task;
-    }
-
-    private static void ServePackets(NicBinding nic, ushort port)
-    {
-        try
-        {
-            nic.Poll(new PollOptions(), (received, transmit) =>
-            {
-                foreach (Packet packet in received)
-                {
-                    if (packet.TryGetUdp(out UdpDatagram datagram) && datagram.DestinationPort == port)
-                    {
-                        _ = transmit.Post(datagram.Reply());
-                    }
-                }
-            });
-        }
-        catch (BindingRevokedException e)
-        {
-            Talk.Say(new RevokedReport(e.BindingId, e.Generation, e.State, e.Repossessed));
-        }
-        catch (ObjectDisposedException)
-        {
-            // It was given back.
-        }
-    }
-
-    private static async Task ServeSocketAsync(NicBinding nic, ushort port, TaskCompletionSource ready)
-    {
-        try
-        {
-            using var socket = new UdpSocket(port);
-            ready.SetResult();
-            byte[] buffer = new byte[2048];
-            while (true)
-            {
-                (int length, UdpEndPoint from) = await socket.ReceiveFromAsync(buffer);
-                _ = await socket.SendToAsync(buffer.AsMemory(0, length), from);
-            }
-        }
-        catch (BindingRevokedException e)
-        {
-            Talk.Say(new RevokedReport(e.BindingId, e.Generation, e.State, e.Repossessed));
-        }
-        catch (System.Net.Sockets.SocketException) when (nic.State == BindingState.Released)
-        {
-            // It was given back.
-        }
-        catch (Exception e)
-        {
-            Talk.Say(new FailureReport(e.ToString()));
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Net.Sockets;
-using Arrakis.Contract;
 using Arrakis.SystemApp.Conversation;
 
 namespace Arrakis.SystemApp.Roles;
@@ -20,7 +18,7 @@ internal static class QueueEcho
         s_datagrams = new long[nic.Queues.Count];
         foreach (NicQueue queue in nic.Queues)
         {
-            await ServeAsync(queue, order);
+            await EchoServer.ServeAsync(queue, order.Api, order.Port, from => Note(queue, from, order.Port));
         }
 
         Talk.Say(Echo.Bound(nic));
@@ -36,74 +34,6 @@ internal static class QueueEcho
                 await nic.DisposeAsync();
                 Talk.Say(new GivenBackReport(nic.Grant.BindingId));
             }
-        }
-    }
-
-    /// <summary>Completes when datagrams are answered.</summary>
-    private static Task ServeAsync(NicQueue queue, QueueEchoOrder order)
-    {
-        if (order.Api == ServerApi.Native)
-        {
-            _ = Talk.Start($"queue {queue.Index}", () => ServePackets(queue, order.Port));
-            return Task.CompletedTask;
-        }
-
-        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _ = Reactor.Start(queue).RunAsync(() => ServeSocketAsync(queue, order.Port, ready));
-        return ready.Task;
-    }
-
-    private static void ServePackets(NicQueue queue, ushort port)
-    {
-        try
-        {
-            queue.Poll(new PollOptions(), (received, transmit) =>
-            {
-                foreach (Packet packet in received)
-                {
-                    if (packet.TryGetUdp(out UdpDatagram datagram) && datagram.DestinationPort == port)
-                    {
-                        Note(queue, datagram.Source, port);
-                        _ = transmit.Post(datagram.Reply());
-                    }
-                }
-            });
-        }
-        catch (BindingRevokedException e)
-        {
-            Talk.Say(new RevokedReport(e.BindingId, e.Generation, e.State, e.Repossessed));
-        }
-        catch (ObjectDisposedException)
-        {
-            // It was given back.
-        }
-    }
-
-    private static async Task ServeSocketAsync(NicQueue queue, ushort port, TaskCompletionSource ready)
-    {
-        try
-        {
-            using var socket = new UdpSocket(port);
-            ready.SetResult();
-            byte[] buffer = new byte[2048];
-            while (true)
-            {
-                (int length, UdpEndPoint from) = await socket.ReceiveFromAsync(buffer);
-                Note(queue, from, port);
-                _ = await socket.SendToAsync(buffer.AsMemory(0, length), from);
-            }
-        }
-        catch (BindingRevokedException e)
-        {
-            Talk.Say(new RevokedReport(e.BindingId, e.Generation, e.State, e.Repossessed));
-        }
-        catch (SocketException) when (queue.Nic.State == BindingState.Released)
-        {
-            // It was given back.
-        }
-        catch (Exception e)
-        {
-            Talk.Say(new FailureReport(e.ToString()));
         }
     }
 
