@@ -12,6 +12,7 @@ namespace Arrakis.NicThroughput;
 internal sealed class NicBenchmark(BenchmarkPlan plan)
 {
     private const string Device = "vhost0";
+    private const int MaxAttempts = 3;
 
     /// <summary>Measures all pairs of all modes and rings.</summary>
     public async Task<IReadOnlyList<NicRow>> RunAsync(Action<string> report, CancellationToken cancellation)
@@ -99,24 +100,10 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
         }
     }
 
-    // Nobody polls before and after a run: both cores are free to be looked at. A run in which the state changed is made again.
+    // Nobody polls before and after a run: both cores are free to be looked at.
     private async Task<Measurement> InKnownStateAsync(Func<Task<Measurement>> run)
     {
-        const int Attempts = 3;
-        double before = Distance();
-        for (int attempt = 1; ; attempt++)
-        {
-            Measurement measured = await run();
-            double after = Distance();
-            measured = measured with { State = new MachineState(before, after) };
-            if (measured.State.IsSteady || attempt == Attempts)
-            {
-                return measured;
-            }
-
-            before = after;
-        }
+        (Measurement measured, MachineState state) = await SteadyRun.MakeAsync(plan.FrontEndCore, plan.BackEndCore, MaxAttempts, run);
+        return measured with { State = state };
     }
-
-    private double Distance() => CacheLineProbe.Measure(plan.FrontEndCore, plan.BackEndCore);
 }

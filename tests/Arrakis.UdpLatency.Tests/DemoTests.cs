@@ -62,8 +62,10 @@ public sealed class DemoTests : IDisposable
         JsonElement[] rows = [.. JsonDocument.Parse(await File.ReadAllTextAsync(Output, TestContext.Current.CancellationToken)).RootElement.EnumerateArray()];
         Assert.Equal(17, rows.Length);
 
-        // Kernel rows sum up both pairs; of the others, those in which the cores were as far apart.
-        Assert.All(rows, row => Assert.InRange(row.GetProperty("pairs").GetInt32(), row.GetProperty("path").GetString() == "arrakis" ? 1 : 2, 2));
+        Assert.All(rows, row => Assert.Equal(2, row.GetProperty("pairs").GetInt32()));
+
+        // Of arrakis' rows those in which the cores were as far apart.
+        Assert.All(rows, row => Assert.InRange(row.GetProperty("summed_up").GetInt32(), row.GetProperty("path").GetString() == "arrakis" ? 1 : 2, 2));
         Assert.All(
             rows.Where(row => row.GetProperty("path").GetString() == "arrakis" && row.GetProperty("load_percent").ValueKind == JsonValueKind.Null),
             row => Assert.True(row.GetProperty("p50_times_faster_than_blocking").GetDouble() > 0));
@@ -72,8 +74,7 @@ public sealed class DemoTests : IDisposable
         Assert.Equal(
             ["dpdk-5tswap 10", "dpdk-5tswap 50", "dpdk-5tswap 80", "native 10", "native 50", "native 80"],
             tail.Select(row => $"{row.GetProperty("api")} {row.GetProperty("load_percent")}").Order(StringComparer.Ordinal));
-        Assert.All(tail.Where(row => row.GetProperty("api").GetString() == "native"), row =>
-            Assert.True(row.GetProperty("p99_over_dpdk") is { ValueKind: JsonValueKind.Null } or { ValueKind: JsonValueKind.Number }, row.ToString()));
+        Assert.All(tail.Where(row => row.GetProperty("api").GetString() == "native"), row => Assert.True(row.GetProperty("p99_over_dpdk").GetDouble() > 0));
         Assert.True(Assert.Single(rows, row => row.GetProperty("api").GetString() == "native" && row.GetProperty("in_flight").GetInt32() == 64).GetProperty("rps_over_recvmmsg").GetDouble() > 0);
     }
 

@@ -69,8 +69,9 @@ public sealed class PairSummaryTests
         ];
         IReadOnlyList<BenchmarkRow> rows = PairSummary.Summarize(pairs);
 
-        Assert.Equal((2, 2.5, 105, 0.75), (rows[0].Pairs, rows[0].Max, rows[0].CacheLineNs, rows[0].MaxOverDpdk));
-        Assert.Equal((3, 4.0), (rows[1].Pairs, rows[1].Max));
+        Assert.Equal((4, 2, 2.5, 105), (rows[0].Pairs, rows[0].SummedUp, rows[0].Max, rows[0].CacheLineNs));
+        Assert.Equal((0.75, 1), (rows[0].MaxOverDpdk, rows[0].DpdkPairs));
+        Assert.Equal((4, 3, 4.0, null), (rows[1].Pairs, rows[1].SummedUp, rows[1].Max, rows[1].DpdkPairs));
         Assert.Equal(1, PairSummary.FewestLikePairs(pairs));
     }
 

@@ -80,7 +80,7 @@ internal sealed class PairResults
     }
 
     private IReadOnlyList<(Measurement Ours, Measurement Theirs)> PairsOf(Mode mode, VirtqueueFormat ring) =>
-        SteadyPairs.Of(Of(mode, ring, Party.Arrakis), Of(mode, ring, Party.Dpdk), static one => one.State);
+        SteadyRuns.Pairs(Of(mode, ring, Party.Arrakis), Of(mode, ring, Party.Dpdk), static one => one.State);
 
     private List<Measurement> Of(Mode mode, VirtqueueFormat ring, Party party) =>
         [.. _all.Where(one => one.Mode == mode && one.Ring == ring && one.Party == party).Select(static one => one.Measured)];

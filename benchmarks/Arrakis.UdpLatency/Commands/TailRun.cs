@@ -57,31 +57,12 @@ internal sealed class TailRun(Session session, HugePageFolder pages)
     public static Task MeasureAsync(Session session, DaemonSession daemon, IEchoTarget server, TestLoad load, List<LatencyRow> rows, CancellationToken cancellation) =>
         RunLog.StepAsync($"arrakis, {server.Api}, {load}", async () =>
         {
-            LatencyRow row = await MeasureInKnownStateAsync(session, daemon, server, load, cancellation);
-            rows.Add(row);
+            (LatencyRow row, MachineState state) = await SteadyRun.MakeAsync(
+                session.Plan.ServerCore, session.Plan.ClientCore, MaxAttempts, () => TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load, cancellation));
+            rows.Add(row with { State = state });
             long lost = row.Tail!.Lost;
             return string.Create(CultureInfo.InvariantCulture, $"p50 {row.P50} µs, {row.RequestsPerSecond:#,0} requests/s{(lost == 0 ? "" : $", {lost} lost")}");
         });
-
-    // A run in which the cores moved apart, or together, is made again.
-    private static async Task<LatencyRow> MeasureInKnownStateAsync(Session session, DaemonSession daemon, IEchoTarget server, TestLoad load, CancellationToken cancellation)
-    {
-        double before = Distance(session);
-        for (int attempt = 1; ; attempt++)
-        {
-            LatencyRow row = await TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load, cancellation);
-            double after = Distance(session);
-            var state = new MachineState(before, after);
-            if (state.IsSteady || attempt == MaxAttempts)
-            {
-                return row with { State = state };
-            }
-
-            before = after;
-        }
-    }
-
-    private static double Distance(Session session) => CacheLineProbe.Measure(session.Plan.ServerCore, session.Plan.ClientCore);
 
     private static string[] Servers => [Apis.Native, Apis.Dpdk];
 

@@ -111,6 +111,14 @@ internal sealed record BenchmarkRow
     [JsonPropertyName("cache_line_ns")]
     public double? CacheLineNs { get; init; }
 
+    /// <summary>Of the pairs, how many runs are summed up: those of the machine's state that most of them had.</summary>
+    [JsonPropertyName("summed_up")]
+    public required int SummedUp { get; init; }
+
+    /// <summary>Pairs in which native server and DPDK's met the same state of the machine; null on other rows. Where there are none, the ratios are of all pairs.</summary>
+    [JsonPropertyName("dpdk_pairs")]
+    public int? DpdkPairs { get; init; }
+
     /// <summary>Native figures over DPDK's of the same pair and load, the median over the pairs; null on other rows.</summary>
     [JsonPropertyName("p50_over_dpdk")]
     public double? P50OverDpdk { get; init; }

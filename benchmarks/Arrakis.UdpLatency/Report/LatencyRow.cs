@@ -26,9 +26,9 @@ internal sealed record LatencyRow(
     [JsonIgnore]
     public LatencyTail? Tail { get; init; }
 
-    /// <summary>How far apart the cores were meanwhile; unknown for kernel sockets, whose round trips are far longer than that.</summary>
+    /// <summary>How far apart the cores were meanwhile; zeros for kernel sockets, whose round trips are far longer than that.</summary>
     [JsonIgnore]
-    public MachineState? State { get; init; }
+    public MachineState State { get; init; }
 
     /// <summary>Makes a row of a measurement.</summary>
     /// <exception cref="InvalidDataException">Nothing was answered, or an answer was wrong: there is no figure to report.</exception>

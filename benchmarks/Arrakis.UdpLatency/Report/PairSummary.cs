@@ -17,8 +17,10 @@ internal static class PairSummary
             ?? throw new InvalidDataException($"A pair has no row {kind.Path}, {kind.Api}, {kind.InFlight} in flight."))];
 
         // Of the runs of one state only: a median over several would be that of whichever was there more often.
-        LatencyRow[] rows = InOneState(all);
-        pairs = [.. pairs.Where(pair => rows.Contains(Find(pair, kind, kind.Api)))];
+        LatencyRow[] rows = SteadyRuns.InOneState(all, static row => row.State) is { Count: > 0 } steady ? [.. steady] : all;
+        IReadOnlyList<LatencyRow>[] chosen = [.. pairs.Where(pair => rows.Contains(Find(pair, kind, kind.Api)))];
+        IReadOnlyList<LatencyRow>[] alike = [.. pairs.Where(pair => IsLikeDpdk(pair, kind))];
+        IReadOnlyList<IReadOnlyList<LatencyRow>> compared = alike.Length > 0 ? alike : pairs;
         LatencyTail[] tails = [.. rows.Select(row => row.Tail).OfType<LatencyTail>()];
         Spread p50 = SpreadOf(rows, row => row.P50);
         Spread p99 = SpreadOf(rows, row => row.P99);
@@ -34,7 +36,8 @@ internal static class PairSummary
             P999 = MedianOf(rows, row => row.P999),
             RequestsPerSecond = Math.Round(MedianOf(rows, row => row.RequestsPerSecond)),
             SystemCallsPerRequest = MedianOf(rows, row => row.SystemCallsPerRequest),
-            Pairs = rows.Length,
+            Pairs = all.Length,
+            SummedUp = rows.Length,
             P50Min = p50.Min,
             P50Max = p50.Max,
             P99Min = p99.Min,
@@ -43,11 +46,11 @@ internal static class PairSummary
             P999Max = p999.Max,
             RequestsPerSecondMin = rate.Min,
             RequestsPerSecondMax = rate.Max,
-            P50VersusBlocking = Ratio(pairs, kind, Paths.KernelBlocking, row => row.P50),
-            P99VersusBlocking = Ratio(pairs, kind, Paths.KernelBlocking, row => row.P99),
-            P50VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P50),
-            P99VersusBusyPoll = Ratio(pairs, kind, Paths.KernelBusyPoll, row => row.P99),
-            RequestsOverBatch = OverBatch(pairs, kind),
+            P50VersusBlocking = Ratio(chosen, kind, Paths.KernelBlocking, row => row.P50),
+            P99VersusBlocking = Ratio(chosen, kind, Paths.KernelBlocking, row => row.P99),
+            P50VersusBusyPoll = Ratio(chosen, kind, Paths.KernelBusyPoll, row => row.P50),
+            P99VersusBusyPoll = Ratio(chosen, kind, Paths.KernelBusyPoll, row => row.P99),
+            RequestsOverBatch = OverBatch(chosen, kind),
             LoadPercent = kind.Tail?.LoadPercent,
             OfferedPerSecond = kind.Tail?.OfferedPerSecond,
             P9999 = tails is [] ? null : Math.Round(Statistics.Median(tails.Select(tail => tail.P9999)), 3),
@@ -58,12 +61,13 @@ internal static class PairSummary
             MaxMax = tails is [] ? null : tails.Max(tail => tail.Max),
             Distribution = RoundTripDistribution.MedianOf([.. tails.Select(tail => tail.Distribution)]),
             Lost = tails is [] ? null : tails.Sum(tail => tail.Lost),
-            CacheLineNs = rows[0].State is null ? null : Math.Round(Statistics.Median(rows.Select(static row => row.State!.Value.Line))),
-            P50OverDpdk = OverDpdk(pairs, kind, row => row.P50),
-            P99OverDpdk = OverDpdk(pairs, kind, row => row.P99),
-            P999OverDpdk = OverDpdk(pairs, kind, row => row.P999),
-            P9999OverDpdk = OverDpdk(pairs, kind, row => row.Tail?.P9999 ?? 0),
-            MaxOverDpdk = OverDpdk(pairs, kind, row => row.Tail?.Max ?? 0),
+            CacheLineNs = rows[0].State == default ? null : Math.Round(Statistics.Median(rows.Select(static row => row.State.Line))),
+            DpdkPairs = kind.Api == Apis.Native ? alike.Length : null,
+            P50OverDpdk = OverDpdk(compared, kind, row => row.P50),
+            P99OverDpdk = OverDpdk(compared, kind, row => row.P99),
+            P999OverDpdk = OverDpdk(compared, kind, row => row.P999),
+            P9999OverDpdk = OverDpdk(compared, kind, row => row.Tail?.P9999 ?? 0),
+            MaxOverDpdk = OverDpdk(compared, kind, row => row.Tail?.Max ?? 0),
         };
     }
 
@@ -90,28 +94,18 @@ internal static class PairSummary
                 .Select(static rows => (rows.Own!.RequestsPerSecond, rows.Batch!.RequestsPerSecond)),
             digits: 2);
 
-    /// <summary>Native figure over DPDK's at the same load: the ratio within each pair, then the median.</summary>
     /// <summary>How many pairs the row has that has the fewest in which native server and DPDK's met the same machine.</summary>
-    public static int FewestLikePairs(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs) => pairs.Count == 0
-        ? 0
-        : pairs[0].Where(static row => row.Api == Apis.Native).Min(kind => InOneState([.. pairs.Where(pair => IsLikeDpdk(pair, kind)).Select(pair => Find(pair, kind, kind.Api)!)]).Length);
-
-    // Those of the state that most of them had; of two such states, the one with the shorter distance.
-    private static LatencyRow[] InOneState(LatencyRow[] rows) => rows.All(static row => row.State is not { IsSteady: true })
-            ? rows
-            : rows.OrderBy(static row => row.State?.Line)
-                .Where(static row => row.State is { IsSteady: true })
-                .Select(reference => rows.Where(row => row.State?.IsLike(reference.State!.Value) == true).ToArray())
-                .MaxBy(static alike => alike.Length)!;
+    public static int FewestLikePairs(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs) =>
+        pairs.Count == 0 ? 0 : pairs[0].Where(static row => row.Api == Apis.Native).Min(kind => pairs.Count(pair => IsLikeDpdk(pair, kind)));
 
     private static bool IsLikeDpdk(IReadOnlyList<LatencyRow> pair, LatencyRow kind) =>
-        (Find(pair, kind, kind.Api)?.State, Find(pair, kind, Apis.Dpdk)?.State) is ({ } ours, { } theirs) && ours.IsLike(theirs);
+        (Find(pair, kind, kind.Api), Find(pair, kind, Apis.Dpdk)) is ({ } ours, { } theirs) && ours.State.IsLike(theirs.State);
 
+    /// <summary>Native figure over DPDK's at the same load: the ratio within each pair, then the median.</summary>
     private static double? OverDpdk(IReadOnlyList<IReadOnlyList<LatencyRow>> pairs, LatencyRow kind, Func<LatencyRow, double> figure) => kind.Api != Apis.Native
         ? null
         : Statistics.MedianRatio(
-            pairs.Where(pair => kind.State is null || IsLikeDpdk(pair, kind))
-                .Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
+            pairs.Select(pair => (Own: Find(pair, kind, kind.Api), Dpdk: Find(pair, kind, Apis.Dpdk)))
                 .Where(static rows => rows is { Own: not null, Dpdk: not null })
                 .Select(rows => (figure(rows.Own!), figure(rows.Dpdk!))),
             digits: 3);
