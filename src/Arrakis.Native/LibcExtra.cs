@@ -51,6 +51,9 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_sigbus_release")]
     internal static partial void SigbusRelease(int slot);
 
+    [LibraryImport("libarrakis_native", EntryPoint = "arrakis_allocate_pages")]
+    internal static partial int AllocatePages(int descriptor, long length);
+
     [LibraryImport("libarrakis_native", EntryPoint = "arrakis_timestamp_counter")]
     [SuppressGCTransition] // Constant time, does not block or call back.
     internal static partial ulong TimestampCounter();

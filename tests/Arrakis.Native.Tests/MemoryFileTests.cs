@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Arrakis.Native.Memory;
 using Tmds.Linux;
 
@@ -97,12 +98,20 @@ public sealed class MemoryFileTests
     [Fact]
     public void Allocation_survives_the_signals_of_a_collecting_runtime()
     {
+        AssertAllocated(); // Compiled before collections start, as compiling starves between them.
+        int collectionsBefore = GC.CollectionCount(0);
         using var done = new CancellationTokenSource();
         var collector = new Thread(() =>
         {
             while (!done.IsCancellationRequested)
             {
                 GC.Collect(0);
+                // Back to back, collections leave other threads no time at all.
+                long pauseEnds = Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 20_000);
+                while (Stopwatch.GetTimestamp() < pauseEnds)
+                {
+                    Thread.SpinWait(10);
+                }
             }
         });
         collector.Start();
@@ -110,14 +119,21 @@ public sealed class MemoryFileTests
         {
             for (int i = 0; i < 30; i++)
             {
-                using MemoryFile file = MemoryFile.Create("test", 32 << 20, PagePreference.BaseOnly);
-                Assert.Equal(32 << 20, file.Length);
+                AssertAllocated();
             }
         }
         finally
         {
             done.Cancel();
             collector.Join();
+        }
+
+        Assert.True(GC.CollectionCount(0) - collectionsBefore > 30, "The runtime did not collect during the allocations.");
+
+        static void AssertAllocated()
+        {
+            using MemoryFile file = MemoryFile.Create("test", 32 << 20, PagePreference.BaseOnly);
+            Assert.Equal(32 << 20, file.Length);
         }
     }
 

@@ -47,7 +47,6 @@ public sealed class MemoryFile : IDisposable
 
     private const uint HugePageSizeFlag = 21u << 26; // MFD_HUGE_2MB
     private const int PunchHoleKeepSize = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-    private const long AllocationStep = HugePageSize;
     private const int OpenReadOnly = 0x80000; // O_RDONLY | O_CLOEXEC
     private const int FileSystemStatusLength = 120; // struct statfs64; the type is its first word
     private const uint TmpfsMagic = 0x0102_1994;
@@ -194,31 +193,18 @@ public sealed class MemoryFile : IDisposable
         try
         {
             LinuxException.ThrowIfNegative(LibC.ftruncate(number, length), "ftruncate(memfd)");
-            Allocate(number, length);
+            int error = LibcExtra.AllocatePages(number, length);
+            if (error != 0)
+            {
+                throw new LinuxException($"fallocate({length} bytes of queue memory)", error);
+            }
+
             return file;
         }
         catch
         {
             file.Dispose();
             throw;
-        }
-    }
-
-    // A signal interrupts the allocation, and the runtime sends them to suspend threads; the kernel then gives back what the
-    // call had allocated. In steps, no more than one is lost.
-    private static void Allocate(int number, long length)
-    {
-        for (long done = 0; done < length;)
-        {
-            long step = Math.Min(length - done, AllocationStep);
-            if (LibC.fallocate(number, 0, done, step) == 0)
-            {
-                done += step;
-            }
-            else if (LibC.errno != LibC.EINTR)
-            {
-                throw new LinuxException($"fallocate({length} bytes of queue memory)");
-            }
         }
     }
 
