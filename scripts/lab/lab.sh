@@ -8,3 +8,10 @@ kernel_folder() {
     hash=$(sha256sum <$kernel_options)
     echo "$lab/kernel-${hash:0:12}"
 }
+
+# dotnet_folder PART: the newest version of a part of this machine's .NET 10.
+dotnet_folder() {
+    local root
+    root=$(dirname "$(readlink -f "$(command -v dotnet)")")
+    find "$root/$1" -mindepth 1 -maxdepth 1 -name '10.*' | sort -V | tail -n 1
+}
