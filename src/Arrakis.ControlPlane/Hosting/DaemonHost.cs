@@ -66,6 +66,7 @@ internal static class DaemonHost
         _ = services.AddSingleton<Ledger>();
         _ = services.AddSingleton<BindingBuilder>();
         _ = services.AddSingleton<HolderBell>();
+        _ = services.AddSingleton<SessionContext>();
         _ = services.AddSingleton<LinkSupervisor>();
         _ = services.AddSingleton<BindingService>();
         _ = services.AddSingleton<BindingRecovery>();

@@ -1,9 +1,9 @@
 using Arrakis.Contract;
-using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.Native.Memory;
 using Arrakis.Wire.Virtio;
 
-namespace Arrakis.ControlPlane.Tests.Bindings;
+namespace Arrakis.ControlPlane.Tests.Devices.VhostUser;
 
 /// <summary>Where a device goes on in a ring that another one has begun, read from the ring alone.</summary>
 public sealed class RingPositionTests

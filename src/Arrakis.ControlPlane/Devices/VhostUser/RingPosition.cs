@@ -3,7 +3,7 @@ using Arrakis.Contract;
 using Arrakis.Native.Memory;
 using Arrakis.Wire.Virtio;
 
-namespace Arrakis.ControlPlane.Bindings;
+namespace Arrakis.ControlPlane.Devices.VhostUser;
 
 /// <summary>
 /// Where a device has to go on in a ring, as SET_VRING_BASE says it: the ring itself tells. The holder can write all of this;
