@@ -2,6 +2,7 @@ using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.Native.Events;
@@ -35,6 +36,8 @@ internal enum BindingPhase
 /// <summary>One binding: what is reserved for it, what it is made of, and where it is in its life.</summary>
 internal sealed class Binding
 {
+    private long _dmaFaults;
+
     internal Binding(INicDevice device, BindingRecord record, long chargedMemory)
     {
         Device = device;
@@ -99,7 +102,7 @@ internal sealed class Binding
         [.. SessionParts.Select(part => StoreNames.OfBinding(Id, part)), .. StoredParts(Record.Grant).Select(part => StoreNames.OfBinding(Id, part)), StoreNames.OfBinding(Id, "record")];
 
     /// <summary>What may be kept of a session, whatever the device's kind.</summary>
-    internal static IReadOnlyList<string> SessionParts { get; } = [VhostUserSession.ConnectionPart];
+    internal static IReadOnlyList<string> SessionParts { get; } = [VhostUserSession.ConnectionPart, .. VfioSession.Parts];
 
     /// <summary>What is kept of a binding beside its record and its session.</summary>
     internal static IReadOnlyList<string> StoredParts(Grant grant)
@@ -136,6 +139,9 @@ internal sealed class Binding
         }
     }
 
+    /// <summary>Counts an access that the IOMMU has blocked. Returns how many there were.</summary>
+    internal long CountDmaFault() => Interlocked.Increment(ref _dmaFaults);
+
     /// <summary>Writes the record.</summary>
     internal void Save(Func<BindingRecord, BindingRecord> change)
     {
@@ -166,6 +172,7 @@ internal sealed class Binding
         PageSize = Record.Grant.Memory.PageSize,
         Rate = Record.Grant.Rate,
         LinkUp = Session is not null,
+        DmaFaults = Interlocked.Read(ref _dmaFaults),
         BoundAt = Record.BoundAt,
     };
 

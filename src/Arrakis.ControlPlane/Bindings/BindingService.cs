@@ -46,6 +46,11 @@ internal sealed class BindingService(
         Binding binding;
         try
         {
+            if (reservation.Device.OwnRingFormat is { } format)
+            {
+                plan = QueueMemoryPlan.For(request, format);
+            }
+
             binding = builder.Build(reservation, peer, request, plan, connection);
         }
         catch
@@ -63,8 +68,8 @@ internal sealed class BindingService(
 
             // The record is kept before the first step that anyone else can see, so that a killed daemon's successor undoes it.
             await store.PutAsync(binding.StoredDescriptors).ConfigureAwait(false);
-            Grant grant = await links.EstablishAsync(binding, isFirst: true, keepCounters: false, limit.Token).ConfigureAwait(false);
-            binding.Save(record => record with { Grant = grant });
+            BindingRecord made = await links.EstablishAsync(binding, isFirst: true, keepCounters: false, limit.Token).ConfigureAwait(false);
+            binding.Save(record => record with { Grant = made.Grant, DomainId = made.DomainId });
             Offer(binding);
             making.SetResult();
         }

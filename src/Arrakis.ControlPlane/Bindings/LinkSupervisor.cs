@@ -12,14 +12,13 @@ namespace Arrakis.ControlPlane.Bindings;
 /// </summary>
 internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, SessionContext context, TimeProvider time, ILogger<LinkSupervisor> logger)
 {
-    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_firstBackoff = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan s_longestBackoff = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_stableAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>Configures the port and opens the session; the link is up at its end. Returns the grant with what the device has said.</summary>
+    /// <summary>Configures the port and opens the session; the link is up at its end. Returns the record with what the device has said.</summary>
     /// <exception cref="ArrakisException">The device is not there or misbehaves; nothing of it is left.</exception>
-    internal async Task<Grant> EstablishAsync(Binding binding, bool isFirst, bool keepCounters, CancellationToken cancellation)
+    internal async Task<BindingRecord> EstablishAsync(Binding binding, bool isFirst, bool keepCounters, CancellationToken cancellation)
     {
         await binding.Device.ConfigurePortAsync(binding.Function, binding.Port, keepCounters, cancellation).ConfigureAwait(false);
         var request = new SessionRequest(binding.Function, binding.Record.Grant, binding.Memory!, binding.Kicks, binding.Events, binding.Holder!, isFirst);
@@ -38,7 +37,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Se
         binding.Session = session;
         binding.Status!.SetLink(true);
         bell.Ring(binding);
-        return session.Complete(binding.Record.Grant);
+        return session.Complete(binding.Record);
     }
 
     /// <summary>Keeps the link up until the binding ends. Returns only where that has become impossible: by the holder's doing, or because the function is removed.</summary>
@@ -105,7 +104,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Se
 
         try
         {
-            using var limit = new CancellationTokenSource(s_stopTimeout, time);
+            using var limit = new CancellationTokenSource(session.StopTimeout, time);
             await session.StopAsync(limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is VhostUserException or LinuxException or OperationCanceledException)

@@ -33,7 +33,11 @@ internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, lon
 
     /// <summary>Plans for a request.</summary>
     /// <exception cref="ArrakisException">Its numbers make no sense.</exception>
-    internal static QueueMemoryPlan For(BindNicRequest request)
+    internal static QueueMemoryPlan For(BindNicRequest request) => For(request, request.RingFormat);
+
+    /// <summary>Plans for a request to a device that has rings of its own.</summary>
+    /// <exception cref="ArrakisException">Its numbers make no sense.</exception>
+    internal static QueueMemoryPlan For(BindNicRequest request, VirtqueueFormat format)
     {
         if (!VirtqueueLayout.IsValidQueueSize(request.QueueSize))
         {
@@ -59,7 +63,7 @@ internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, lon
         long end = 0;
         for (int i = 0; i < rings.Length; i++)
         {
-            rings[i] = VirtqueueLayout.At(request.RingFormat, end, request.QueueSize);
+            rings[i] = VirtqueueLayout.At(format, end, request.QueueSize);
             end = rings[i].End;
         }
 

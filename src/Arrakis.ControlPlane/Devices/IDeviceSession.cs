@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.ControlPlane.Bindings;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
@@ -25,8 +26,11 @@ internal interface IDeviceSession : IDisposable
     /// <summary>The file that the doorbells are registers of; null where they are eventfds.</summary>
     Descriptor? Registers { get; }
 
-    /// <summary>The grant with what only the device knows: features in force, doorbells, perhaps its own hardware address.</summary>
-    Grant Complete(Grant grant);
+    /// <summary>The record with what only the device knows: features in force, doorbells, perhaps its own hardware address.</summary>
+    BindingRecord Complete(BindingRecord record);
+
+    /// <summary>How long <see cref="StopAsync"/> may take.</summary>
+    TimeSpan StopTimeout { get; }
 
     /// <summary>Completes when the session is over by itself.</summary>
     Task<SessionEnd> WaitForEndAsync(CancellationToken cancellation);

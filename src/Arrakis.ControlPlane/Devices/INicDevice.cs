@@ -4,6 +4,7 @@ using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Wire;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices;
 
@@ -33,6 +34,15 @@ internal interface INicDevice : IAsyncDisposable
 
     /// <summary>The kernel's interface on the uplink.</summary>
     string? Uplink { get; }
+
+    /// <summary>The layout of its rings; null where it takes those that are asked for.</summary>
+    RingFormat? OwnRingFormat => null;
+
+    /// <summary>Whether a function that nobody has can be given to somebody.</summary>
+    bool IsAvailable(int function) => true;
+
+    /// <summary>Where a function is on the PCI bus; null where it is on none.</summary>
+    string? BusAddressOf(int function) => null;
 
     /// <summary>Whether a session that is lost is followed by another that goes on in the same rings.</summary>
     bool SessionsResume => true;

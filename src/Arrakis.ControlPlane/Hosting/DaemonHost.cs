@@ -69,6 +69,7 @@ internal static class DaemonHost
         _ = services.AddSingleton<SessionContext>();
         _ = services.AddSingleton<LinkSupervisor>();
         _ = services.AddSingleton<BindingService>();
+        _ = services.AddHostedService<DmaFaultWatch>();
         _ = services.AddSingleton<BindingRecovery>();
         _ = services.AddSingleton<StartupRehearsal>();
         _ = services.AddSingleton<IPeerInspector, PeerInspector>();

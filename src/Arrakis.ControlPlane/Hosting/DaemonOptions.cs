@@ -96,6 +96,8 @@ internal sealed record LimitOptions
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(SoftDeviceOptions), "soft")]
 [JsonDerivedType(typeof(VhostUserDeviceOptions), "vhost-user")]
+[JsonDerivedType(typeof(SriovDeviceOptions), "sriov")]
+[JsonDerivedType(typeof(PciDeviceOptions), "pci")]
 internal abstract record DeviceOptions
 {
     /// <summary>Its name in requests and in the policy.</summary>

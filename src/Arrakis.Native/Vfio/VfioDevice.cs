@@ -98,6 +98,30 @@ public sealed unsafe class VfioDevice : IDisposable
         }
     }
 
+    /// <summary>Reads registers of a region, whole.</summary>
+    /// <exception cref="LinuxException">The function is gone or disabled (EIO), or has no such registers (EINVAL).</exception>
+    public void ReadRegion(VfioRegion region, Span<byte> destination, long offset)
+    {
+        CheckInside(region, offset, destination.Length);
+        fixed (byte* buffer = destination)
+        {
+            long read = LibC.pread(Descriptor.Number, buffer, destination.Length, region.Offset + offset);
+            ThrowUnlessWhole(read, destination.Length, "pread", offset);
+        }
+    }
+
+    /// <summary>Writes registers of a region, whole.</summary>
+    /// <exception cref="LinuxException">The function is gone or disabled (EIO), or has no such registers (EINVAL).</exception>
+    public void WriteRegion(VfioRegion region, ReadOnlySpan<byte> source, long offset)
+    {
+        CheckInside(region, offset, source.Length);
+        fixed (byte* buffer = source)
+        {
+            long written = LibC.pwrite(Descriptor.Number, buffer, source.Length, region.Offset + offset);
+            ThrowUnlessWhole(written, source.Length, "pwrite", offset);
+        }
+    }
+
     /// <summary>Lets the function answer memory accesses and start them itself.</summary>
     public void Enable() => WriteCommand((ushort)(ReadCommand() | MemorySpace | BusMaster));
 
@@ -151,6 +175,23 @@ public sealed unsafe class VfioDevice : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Descriptor.Dispose();
+
+    private static void CheckInside(VfioRegion region, long offset, int length)
+    {
+        if (offset < 0 || offset > region.Length - length)
+        {
+            throw new LinuxException($"registers at 0x{offset:x} of a region of {region.Length} bytes", LibC.EINVAL);
+        }
+    }
+
+    private static void ThrowUnlessWhole(long done, int length, string call, long offset)
+    {
+        LinuxException.ThrowIfNegative(done, $"{call}(registers at 0x{offset:x})");
+        if (done != length)
+        {
+            throw new LinuxException($"{call}(registers at 0x{offset:x})", LibC.EIO);
+        }
+    }
 
     private void SetTriggers(int index, IReadOnlyList<EventFd> events)
     {

@@ -73,7 +73,7 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
 
     /// <inheritdoc/>
     public Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation) =>
-        throw new ArrakisException(ErrorCode.InvalidRequest, $"Device '{options.Name}' has no tester port.", "Name a device of kind soft.");
+        throw DeviceErrors.WithoutTester(options.Name);
 
     /// <inheritdoc/>
     public Task StopAsync(bool keep) => Task.CompletedTask;

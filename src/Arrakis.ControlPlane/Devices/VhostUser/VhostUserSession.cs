@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.ControlPlane.Bindings;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
 using Arrakis.Wire.Virtio;
@@ -69,7 +70,10 @@ internal sealed class VhostUserSession : IDeviceSession
             : null;
 
     /// <inheritdoc/>
-    public Grant Complete(Grant grant) => grant with { Features = _features };
+    public BindingRecord Complete(BindingRecord record) => record with { Grant = record.Grant with { Features = _features } };
+
+    /// <inheritdoc/>
+    public TimeSpan StopTimeout { get; } = TimeSpan.FromMilliseconds(500);
 
     /// <inheritdoc/>
     public async Task<SessionEnd> WaitForEndAsync(CancellationToken cancellation)
