@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Arrakis.Contract.Control;
 using Arrakis.Wire;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using Microsoft.Extensions.Options;
 
 namespace Arrakis.ControlPlane.Hosting;
@@ -112,7 +112,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
         }
 
-        if (!VirtqueueLayout.IsValidQueueSize(device.QueueSizeMax))
+        if (!RingLayout.IsValidQueueSize(device.QueueSizeMax))
         {
             faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
         }
