@@ -6,6 +6,7 @@ using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Native.Processes;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 
@@ -74,11 +75,11 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
     {
         VirtioFeatures wanted = VirtioFeatures.Version1 | (request.Features & ~(VirtioFeatures.RingPacked | VirtioFeatures.NetMultiQueue));
         return wanted
-            | (request.RingFormat == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : VirtioFeatures.None)
+            | (request.RingFormat == RingFormat.Packed ? VirtioFeatures.RingPacked : VirtioFeatures.None)
             | (request.QueuePairs > 1 ? VirtioFeatures.NetMultiQueue : VirtioFeatures.None);
     }
 
-    private static QueueGrant GrantQueue(VirtqueueLayout ring, int index)
+    private static QueueGrant GrantQueue(RingLayout ring, int index)
     {
         int pairEvent = Grant.EventDescriptor + index / 2 * DescriptorsPerPair;
         return new QueueGrant(index % 2 == 0 ? QueueDirection.Receive : QueueDirection.Transmit, ring, pairEvent + 1 + index % 2, pairEvent);

@@ -4,6 +4,7 @@ using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices;

@@ -1,6 +1,7 @@
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
 using Arrakis.Native.Events;
@@ -62,6 +63,7 @@ internal static class DaemonHost
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILoggerFactory>()));
         _ = services.AddSingleton<PolicyStore>();
+        _ = services.AddSingleton<HardwareParts>();
         _ = services.AddSingleton<DeviceFactory>();
         _ = services.AddSingleton<Ledger>();
         _ = services.AddSingleton<BindingBuilder>();

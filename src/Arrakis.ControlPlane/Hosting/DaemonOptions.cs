@@ -113,7 +113,7 @@ internal abstract record DeviceOptions
     public int Mtu { get; set; } = 1500;
 
     /// <summary>The largest ring.</summary>
-    public int QueueSizeMax { get; set; } = Wire.Virtio.VirtqueueLayout.MaxQueueSize;
+    public int QueueSizeMax { get; set; } = Wire.Rings.RingLayout.MaxQueueSize;
 
     /// <summary>The most queue pairs of a binding.</summary>
     public int QueuePairsMax { get; set; } = Contract.Control.ControlProtocol.MaxQueuePairs;

@@ -3,7 +3,7 @@ using System.Text;
 using Arrakis.Contract.Control;
 using Arrakis.Native.Pci;
 using Arrakis.Wire;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using Microsoft.Extensions.Options;
 
 namespace Arrakis.ControlPlane.Hosting;
@@ -116,7 +116,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
         }
 
-        if (!VirtqueueLayout.IsValidQueueSize(device.QueueSizeMax))
+        if (!RingLayout.IsValidQueueSize(device.QueueSizeMax))
         {
             faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
         }
@@ -241,7 +241,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         HashSet<string> seen = [];
         foreach (string text in pci.Functions)
         {
-            if (!PciAddress.TryParse(text, null, out PciAddress address))
+            if (!PciAddress.TryParse(text, out PciAddress address))
             {
                 faults.Add($"{place}.functions: '{text}' is no PCI address; write one such as 0000:01:10.0.");
             }

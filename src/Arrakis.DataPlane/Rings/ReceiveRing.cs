@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -28,8 +28,8 @@ internal abstract class ReceiveRing
 
     /// <summary>Makes the ring of a grant, full of buffers; the device is not told before <see cref="Start"/>.</summary>
     /// <exception cref="InvalidGrantException">The pool has too few buffers.</exception>
-    public static ReceiveRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
-        queue.Ring.Format == VirtqueueFormat.Packed
+    public static ReceiveRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
+        queue.Ring.Format == RingFormat.Packed
             ? new ReceiveRing<PackedVirtqueue>(region, pool, queue, features, doorbell)
             : new ReceiveRing<SplitVirtqueue>(region, pool, queue, features, doorbell);
 

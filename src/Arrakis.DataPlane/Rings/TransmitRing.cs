@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -17,14 +17,14 @@ internal abstract class TransmitRing
     private const int NoId = -1;
 
     private readonly VirtioFeatures _features;
-    private readonly VirtqueueFormat _format;
+    private readonly RingFormat _format;
     private readonly bool _inOrder;
     private readonly ushort[] _freeIds; // A stack: a lightly loaded ring uses the same lines again and again.
     private readonly int[] _chainIds; // By id: the next descriptor of the same frame.
     private readonly int[] _following; // By buffer: the next one of the same frame.
     private ushort _nextId; // In order, ids go round instead.
 
-    private protected TransmitRing(PacketPool pool, VirtqueueLayout ring, VirtioFeatures features)
+    private protected TransmitRing(PacketPool pool, RingLayout ring, VirtioFeatures features)
     {
         int size = ring.QueueSize;
         Pool = pool;
@@ -66,8 +66,8 @@ internal abstract class TransmitRing
     private protected int[] Buffers { get; }
 
     /// <summary>Makes the ring of a grant.</summary>
-    public static TransmitRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
-        queue.Ring.Format == VirtqueueFormat.Packed
+    public static TransmitRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
+        queue.Ring.Format == RingFormat.Packed
             ? new TransmitRing<PackedVirtqueue>(region, pool, queue, features, doorbell)
             : new TransmitRing<SplitVirtqueue>(region, pool, queue, features, doorbell);
 

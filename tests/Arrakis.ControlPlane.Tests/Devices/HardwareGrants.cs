@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Tests.Devices;

@@ -3,6 +3,7 @@ using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.Native.Vfio;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices.Igbvf;
@@ -25,7 +26,7 @@ internal sealed class IgbvfDriver : IFunctionDriver
     public string Model => "igbvf";
 
     /// <inheritdoc/>
-    public RingFormat? RingFormat => Wire.Virtio.RingFormat.Igb;
+    public RingFormat? RingFormat => Wire.Rings.RingFormat.Igb;
 
     /// <inheritdoc/>
     public int QueueSizeMax => 4096;

@@ -1,6 +1,7 @@
 using Arrakis.Contract;
 using Arrakis.Native.Vfio;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices.Vfio;

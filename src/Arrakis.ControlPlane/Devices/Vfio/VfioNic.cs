@@ -3,6 +3,7 @@ using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 

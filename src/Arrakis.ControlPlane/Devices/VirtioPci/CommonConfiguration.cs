@@ -1,4 +1,5 @@
 using Arrakis.ControlPlane.Devices.Vfio;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices.VirtioPci;

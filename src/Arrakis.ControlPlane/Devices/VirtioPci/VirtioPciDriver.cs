@@ -2,6 +2,7 @@ using Arrakis.Contract;
 using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.Native.Vfio;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices.VirtioPci;
