@@ -50,7 +50,8 @@ internal static class ExitCodes
         ErrorCode.InvalidRequest => ExitCode.Usage,
         ErrorCode.Unauthorized or ErrorCode.NotHolder => ExitCode.Refused,
         ErrorCode.UnknownBinding or ErrorCode.UnknownDevice or ErrorCode.BindingRevoked => ExitCode.NotFound,
-        ErrorCode.DaemonUnavailable or ErrorCode.DeviceUnavailable or ErrorCode.TooManyConnections => ExitCode.Unavailable,
+        ErrorCode.DaemonUnavailable or ErrorCode.DeviceUnavailable or ErrorCode.TooManyConnections
+            or ErrorCode.DeviceInUse or ErrorCode.ForeignGroup or ErrorCode.NoIommu or ErrorCode.NoVfio or ErrorCode.SettingRefused => ExitCode.Unavailable,
         _ => ExitCode.Internal,
     };
 }
