@@ -5,7 +5,6 @@ using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Wire;
 using Arrakis.Wire.Rings;
-using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Devices;
 

@@ -4,7 +4,6 @@ using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Wire.Rings;
-using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 
 namespace Arrakis.ControlPlane.Devices.Vfio;

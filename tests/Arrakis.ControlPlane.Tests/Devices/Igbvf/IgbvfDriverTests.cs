@@ -4,7 +4,6 @@ using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.Wire;
 using Arrakis.Wire.Rings;
-using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Tests.Devices.Igbvf;
 
