@@ -3,19 +3,19 @@ using Arrakis.Native;
 using Arrakis.Native.Pci;
 using Tmds.Linux;
 
-namespace Arrakis.ControlPlane.Tests.Devices.Pci;
+namespace Arrakis.TestBed.Machine;
 
 /// <summary>
 /// A made-up sysfs and proc in a folder of its own, with a kernel that does what is written to it: drivers are bound and
 /// unbound, virtual functions come and go. Faults can be ordered.
 /// </summary>
-internal sealed class PciTree : PciBus, IDisposable
+public sealed class PciTree : PciBus, IDisposable
 {
     private const string Bridge = "devices/pci0000:00";
     private readonly string _folder;
     private readonly Dictionary<PciAddress, string> _idDrivers = [];
 
-    internal PciTree()
+    public PciTree()
         : this(Directory.CreateTempSubdirectory("arrakis-pci-").FullName)
     {
     }
@@ -35,21 +35,21 @@ internal sealed class PciTree : PciBus, IDisposable
     }
 
     /// <summary>Where proc is.</summary>
-    internal string Proc => Path.Combine(_folder, "proc");
+    public string Proc => Path.Combine(_folder, "proc");
 
     /// <summary>A folder for a daemon.</summary>
-    internal string Runtime => Directory.CreateDirectory(Path.Combine(_folder, "run")).FullName;
+    public string Runtime => Directory.CreateDirectory(Path.Combine(_folder, "run")).FullName;
 
     /// <summary>All writes, in their order.</summary>
-    internal List<string> Writes { get; } = [];
+    public List<string> Writes { get; } = [];
 
     /// <summary>Called before each write: throws, or blocks, or changes nothing.</summary>
-    internal Action<string> OnWrite { get; set; } = static _ => { };
+    public Action<string> OnWrite { get; set; } = static _ => { };
 
     /// <summary>Attributes that the kernel takes and ignores.</summary>
-    internal HashSet<string> Ignored { get; } = [];
+    public HashSet<string> Ignored { get; } = [];
 
-    internal PciAddress Add(string address, string id = "8086:10c9", string type = "0x020000", string? driver = null, int? group = null, int? sriov = null)
+    public PciAddress Add(string address, string id = "8086:10c9", string type = "0x020000", string? driver = null, int? group = null, int? sriov = null)
     {
         PciAddress at = PciAddress.Parse(address);
         string folder = Path.Combine(Root, Bridge, address);
@@ -83,11 +83,11 @@ internal sealed class PciTree : PciBus, IDisposable
         return at;
     }
 
-    internal void AddDriver(string name) => Directory.CreateDirectory(Path.Combine(Root, "bus/pci/drivers", name));
+    public void AddDriver(string name) => Directory.CreateDirectory(Path.Combine(Root, "bus/pci/drivers", name));
 
-    internal void RemoveDriver(string name) => Directory.Delete(Path.Combine(Root, "bus/pci/drivers", name));
+    public void RemoveDriver(string name) => Directory.Delete(Path.Combine(Root, "bus/pci/drivers", name));
 
-    internal void Remove(PciAddress address)
+    public void Remove(PciAddress address)
     {
         Directory.Delete(Path.Combine(Root, Bridge, address.ToString()), recursive: true);
         File.Delete(PathOf(address));
@@ -97,14 +97,14 @@ internal sealed class PciTree : PciBus, IDisposable
         }
     }
 
-    internal void Put(PciAddress address, string attribute, string value) => PutFile(Path.Combine(Root, Bridge, address.ToString(), attribute), value + "\n");
+    public void Put(PciAddress address, string attribute, string value) => PutFile(Path.Combine(Root, Bridge, address.ToString(), attribute), value + "\n");
 
-    internal void PutSys(string path, string value) => PutFile(Path.Combine(Root, path), value + "\n");
+    public void PutSys(string path, string value) => PutFile(Path.Combine(Root, path), value + "\n");
 
-    internal void WriteProc(string path, string text) => PutFile(Path.Combine(Proc, path), text);
+    public void WriteProc(string path, string text) => PutFile(Path.Combine(Proc, path), text);
 
     /// <summary>A disk or partition; <paramref name="place"/> is below the function's folder, or below sysfs where no function is given.</summary>
-    internal void AddDisk(PciAddress? address, string place, string number)
+    public void AddDisk(PciAddress? address, string place, string number)
     {
         string name = Path.GetFileName(place);
         string folder = address is { } at ? Path.Combine(Root, Bridge, at.ToString(), place) : Path.Combine(Root, "devices", place);
@@ -112,23 +112,23 @@ internal sealed class PciTree : PciBus, IDisposable
         Link(Path.Combine(Root, "class/block", name), folder);
     }
 
-    internal void AddHolder(string disk, string holder)
+    public void AddHolder(string disk, string holder)
     {
         string folder = Directory.CreateDirectory(Path.Combine(Root, "class/block", disk, "holders")).FullName;
         Link(Path.Combine(folder, holder), Path.Combine(Root, "class/block", holder));
     }
 
-    internal void AddInterface(PciAddress? address, string name)
+    public void AddInterface(PciAddress? address, string name)
     {
         string folder = address is { } at ? Path.Combine(Root, Bridge, at.ToString(), "net", name) : Path.Combine(Root, "devices/virtual/net", name);
         _ = Directory.CreateDirectory(folder);
         Link(Path.Combine(Root, "class/net", name), folder);
     }
 
-    internal void LinkInterface(string name, string link, string target) =>
+    public void LinkInterface(string name, string link, string target) =>
         Link(Path.Combine(Root, "class/net", name, link), Path.Combine(Root, "class/net", target));
 
-    internal void Link(string path, string target) => _ = File.CreateSymbolicLink(path, target);
+    public void Link(string path, string target) => _ = File.CreateSymbolicLink(path, target);
 
     public override void Write(PciAddress address, string attribute, string value)
     {
