@@ -26,7 +26,7 @@ internal sealed unsafe class DeviceRegister
     public void Write(uint value)
     {
         // The compiler: a volatile store stays behind earlier stores. x86-64 does the rest: a store to uncached memory, as VFIO
-        // maps registers, becomes visible after all earlier ones (Intel SDM vol. 3 §12.2.5), and the device's read over PCIe
+        // maps registers, becomes visible after all earlier ones (Intel SDM vol. 3, memory ordering), and the device's read over PCIe
         // snoops the caches. Elsewhere a release store orders for other processors only, and a device needs a barrier more.
         if (!X86Base.IsSupported)
         {

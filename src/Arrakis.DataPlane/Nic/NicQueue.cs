@@ -56,7 +56,7 @@ public sealed partial class NicQueue
         long buffers = grant.Memory.BufferLength / grant.Memory.BufferSize / grant.QueuePairs;
         long bufferBytes = buffers * grant.Memory.BufferSize;
         _pool = new PacketPool(_region, grant.Memory with { BufferOffset = grant.Memory.BufferOffset + index * bufferBytes, BufferLength = bufferBytes });
-        _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[2 * index], grant.Features, signals.Receive);
+        _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[2 * index], grant.Features, signals.Receive, Counters);
         _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[2 * index + 1], grant.Features, signals.Transmit);
         _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
         _arp = new ArpProtocol(grant.Mac, grant.Address, grant.Gateway, _sender, Counters, parts.Neighbours);

@@ -21,7 +21,7 @@ public readonly record struct RingLayout(RingFormat Format, int QueueSize, long 
     /// <summary>The largest virtqueue (virtio 1.2 §2.7, §2.8.10.1).</summary>
     public const int MaxQueueSize = 32768;
 
-    /// <summary>The smallest 82576 ring: its length is a multiple of 128 bytes (82576 datasheet §8.10.7, §8.12.10).</summary>
+    /// <summary>The smallest 82576 ring: its length is a multiple of 128 bytes (82576 datasheet, RDLEN and TDLEN).</summary>
     public const int MinIgbQueueSize = 8;
 
     /// <summary>The largest 82576 ring that is laid out, as Linux's driver has it.</summary>

@@ -58,7 +58,7 @@ public sealed class RingLayoutTests
         Assert.Equal(128 + 16 * size, ring.End);
         Assert.True(ring.FitsIn(ring.End));
         Assert.False(ring.FitsIn(ring.End - 1));
-        Assert.False((ring with { DescriptorArea = 64 }).FitsIn(1 << 20)); // 82576 datasheet §8.10.5: 128-byte aligned.
+        Assert.False((ring with { DescriptorArea = 64 }).FitsIn(1 << 20)); // RDBAL: 128-byte aligned.
     }
 
     [Theory]
