@@ -9,7 +9,7 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.DataPlane.Tests.Device;
 
 /// <summary>A grant of an 82576 function as the daemon makes it, a binding of it, and the device behind its rings.</summary>
-internal sealed unsafe class IgbNic : IAsyncDisposable
+internal sealed class IgbNic : IAsyncDisposable
 {
     private readonly MemoryFile _file;
     private readonly MemoryFile _statusFile = MemoryFile.Create("test status", StatusPageLayout.Length, PagePreference.BaseOnly);
@@ -44,7 +44,11 @@ internal sealed unsafe class IgbNic : IAsyncDisposable
             Queues = IgbDevice.Queues(receive, transmit),
         };
         _memory = MemoryMapping.Map(_file.Descriptor, 0, _file.Length, MappingAccess.ReadWrite);
-        Device = new IgbDevice(_memory.Start, Grant.Memory, receive, transmit, Registers) { RaiseEvent = _event.Signal };
+        unsafe
+        {
+            Device = new IgbDevice(_memory.Start, Grant.Memory, receive, transmit, Registers) { RaiseEvent = _event.Signal };
+        }
+
         if (binds)
         {
             Bound = Bind(Grant);
