@@ -8,6 +8,7 @@ using Arrakis.Native.Memory;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Machine;
 using Arrakis.TestBed.Processes;
+using KernelLog = Arrakis.Hardware.Tests.Support.KernelLog;
 
 namespace Arrakis.Hardware.Tests.Bindings;
 
