@@ -16,9 +16,9 @@ internal sealed class KernelLog
     /// <summary>Adds a line.</summary>
     public static void Write(string line)
     {
-        // A record is what one write(2) has; the file has no positions.
+        // A record is what one write(2) has, and nobody sees it before its newline.
         using var log = new FileStream("/dev/kmsg", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
-        log.Write(Encoding.UTF8.GetBytes(line));
+        log.Write(Encoding.UTF8.GetBytes(line + "\n"));
     }
 
     /// <summary>What it has logged since.</summary>
