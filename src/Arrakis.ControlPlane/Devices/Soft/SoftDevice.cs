@@ -270,8 +270,9 @@ internal sealed class SoftDevice : INicDevice
     /// <summary>One life of the process, or of a conversation with it.</summary>
     private async Task RunOnceAsync(string program, bool first, CancellationToken cancellation)
     {
-        await using ManagementChannel channel = await FindOrStartAsync(program, first, cancellation).ConfigureAwait(false);
-        await GreetAsync(channel, cancellation).ConfigureAwait(false);
+        (ManagementChannel channel, TimeSpan patience) = await FindOrStartAsync(program, first, cancellation).ConfigureAwait(false);
+        await using ManagementChannel open = channel;
+        await GreetAsync(channel, patience, cancellation).ConfigureAwait(false);
         using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Task death = _loop.WaitAsync(_process!.Descriptor, Readiness.Read, life.Token);
         SetUp(channel);
@@ -285,17 +286,17 @@ internal sealed class SoftDevice : INicDevice
     }
 
     /// <summary>The first exchange: a process that does not answer it is ended, for the next one to take its place.</summary>
-    private async Task GreetAsync(ManagementChannel channel, CancellationToken cancellation)
+    private async Task GreetAsync(ManagementChannel channel, TimeSpan patience, CancellationToken cancellation)
     {
         try
         {
             if (_uplink is { } uplink)
             {
-                _ = await channel.RequestAsync<DeviceDoneReply>(static id => new AttachUplinkRequest { Id = id }, s_replyTimeout, cancellation, uplink).ConfigureAwait(false);
+                _ = await channel.RequestAsync<DeviceDoneReply>(static id => new AttachUplinkRequest { Id = id }, patience, cancellation, uplink).ConfigureAwait(false);
             }
             else
             {
-                _ = await channel.RequestAsync<DeviceCountersReply>(static id => new ReadCountersRequest { Id = id }, s_replyTimeout, cancellation).ConfigureAwait(false);
+                _ = await channel.RequestAsync<DeviceCountersReply>(static id => new ReadCountersRequest { Id = id }, patience, cancellation).ConfigureAwait(false);
             }
         }
         catch (ArrakisException)
@@ -305,13 +306,14 @@ internal sealed class SoftDevice : INicDevice
         }
     }
 
-    private async Task<ManagementChannel> FindOrStartAsync(string program, bool first, CancellationToken cancellation)
+    /// <summary>The channel, and how long its first answer may take: a process that has just been started is still loading its code.</summary>
+    private async Task<(ManagementChannel Channel, TimeSpan Patience)> FindOrStartAsync(string program, bool first, CancellationToken cancellation)
     {
         List<string> arguments = SoftDeviceProgram.Arguments(_options, _directory);
         string fingerprint = string.Join('\n', [program, .. arguments]);
         if (await TryAdoptAsync(fingerprint, first).ConfigureAwait(false) is { } adopted)
         {
-            return adopted;
+            return (adopted, s_replyTimeout);
         }
 
         Restarts += first ? 0 : 1;
@@ -325,7 +327,7 @@ internal sealed class SoftDevice : INicDevice
         {
             try
             {
-                return new ManagementChannel(_options.Name, ConnectManagement(), _loop, _time);
+                return (new ManagementChannel(_options.Name, ConnectManagement(), _loop, _time), s_startTimeout);
             }
             catch (ArrakisException e)
             {
