@@ -10,7 +10,7 @@ namespace Arrakis.ControlPlane.Devices.Igbvf;
 /// </summary>
 internal sealed class IgbvfMailbox(IRegisterFile registers, TimeProvider time)
 {
-    private const uint Reset = 1;
+    private const uint ResetMessage = 1;
     private const uint SetMaxFrame = 5;
     private const uint Accepted = 1u << 31;
     private const uint Refused = 1u << 30;
@@ -27,8 +27,10 @@ internal sealed class IgbvfMailbox(IRegisterFile registers, TimeProvider time)
     /// <exception cref="FunctionFaultException">It gave none, or does not answer.</exception>
     internal async Task<MacAddress> ResetAsync(CancellationToken cancellation)
     {
-        await WaitForAsync(IgbvfRegister.MailboxResetting | IgbvfRegister.MailboxResetDone, "finish the reset", cancellation).ConfigureAwait(false);
-        uint[] answer = await AskAsync([Reset], 3, cancellation).ConfigureAwait(false);
+        // The end of a reset is told once, to whoever had the function then: silence means that there is none under way.
+        const uint Begun = IgbvfRegister.MailboxResetting, Done = IgbvfRegister.MailboxResetDone;
+        await PollAsync(() => (Look() & (Begun | Done)) != Begun, "finish a reset of its own", cancellation).ConfigureAwait(false);
+        uint[] answer = await AskAsync([ResetMessage], 3, cancellation).ConfigureAwait(false);
         byte[] octets = new byte[2 * sizeof(uint)];
         BinaryPrimitives.WriteUInt32LittleEndian(octets, answer[1]);
         BinaryPrimitives.WriteUInt32LittleEndian(octets.AsSpan(sizeof(uint)), answer[2]);

@@ -12,7 +12,7 @@ internal sealed class FakePhysicalFunction : IRegisterFile
     /// <summary>What the driver answers to a message; null says nothing.</summary>
     internal required Func<uint[], uint[]?> Answer { get; init; }
 
-    /// <summary>Whether the reset's end is told.</summary>
+    /// <summary>Whether the physical function comes out of its own reset.</summary>
     internal bool FinishesReset { get; init; } = true;
 
     /// <summary>Whether the function has been taken out of the machine.</summary>
@@ -52,7 +52,7 @@ internal sealed class FakePhysicalFunction : IRegisterFile
         if (offset == IgbvfRegister.Control && (value & IgbvfRegister.ControlReset) != 0)
         {
             _registers.Clear();
-            _mailbox = FinishesReset ? IgbvfRegister.MailboxResetDone : 0;
+            _mailbox = FinishesReset ? 0 : IgbvfRegister.MailboxResetting;
         }
         else if (offset == IgbvfRegister.Mailbox)
         {
