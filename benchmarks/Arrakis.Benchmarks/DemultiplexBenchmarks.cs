@@ -2,7 +2,7 @@ using Arrakis.Benchmarks.Device;
 using Arrakis.DataPlane.Rings;
 using Arrakis.DataPlane.Udp;
 using Arrakis.Wire.Frames;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using BenchmarkDotNet.Attributes;
 
 namespace Arrakis.Benchmarks;
@@ -22,7 +22,7 @@ public class DemultiplexBenchmarks
     [GlobalSetup]
     public void Open()
     {
-        _device = new MemoryNic(VirtqueueFormat.Split);
+        _device = new MemoryNic(RingFormat.Split);
         _ports = new UdpPortTable(_device.Nic.Queues[0]);
         _input = new UdpInput(_device.Nic.Queues[0].Pool);
         _frame = BenchmarkFrames.Udp(Payload);

@@ -1,6 +1,6 @@
 using Arrakis.Benchmarks.Device;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using BenchmarkDotNet.Attributes;
 
 namespace Arrakis.Benchmarks;
@@ -18,7 +18,7 @@ public class PoolBenchmarks
     public int Batch { get; set; }
 
     [GlobalSetup]
-    public void Open() => _rings = new QueuePair(VirtqueueFormat.Split);
+    public void Open() => _rings = new QueuePair(RingFormat.Split);
 
     [GlobalCleanup]
     public void Close() => _rings.Dispose();

@@ -1,7 +1,7 @@
 using Arrakis.Benchmarks.Device;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using BenchmarkDotNet.Attributes;
 
 namespace Arrakis.Benchmarks;
@@ -20,8 +20,8 @@ public class QueueScalingBenchmarks
     private readonly ReceivedFrame[] _batch = new ReceivedFrame[Batch];
     private QueuePair[] _queues = [];
 
-    [Params(VirtqueueFormat.Split, VirtqueueFormat.Packed)]
-    public VirtqueueFormat Format { get; set; }
+    [Params(RingFormat.Split, RingFormat.Packed)]
+    public RingFormat Format { get; set; }
 
     [Params(1, 2, 4, 8)]
     public int Queues { get; set; }

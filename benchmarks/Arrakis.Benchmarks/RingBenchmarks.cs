@@ -1,7 +1,7 @@
 using Arrakis.Benchmarks.Device;
 using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using BenchmarkDotNet.Attributes;
 
 namespace Arrakis.Benchmarks;
@@ -16,8 +16,8 @@ public class RingBenchmarks
     private readonly ReceivedFrame[] _batch = new ReceivedFrame[64];
     private QueuePair _rings = null!;
 
-    [Params(VirtqueueFormat.Split, VirtqueueFormat.Packed)]
-    public VirtqueueFormat Format { get; set; }
+    [Params(RingFormat.Split, RingFormat.Packed)]
+    public RingFormat Format { get; set; }
 
     [Params(1, 32)]
     public int Batch { get; set; }

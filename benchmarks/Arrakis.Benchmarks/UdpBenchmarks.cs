@@ -1,5 +1,5 @@
 using Arrakis.Benchmarks.Device;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using BenchmarkDotNet.Attributes;
 
 namespace Arrakis.Benchmarks;
@@ -16,8 +16,8 @@ public class UdpBenchmarks
     private MemoryNic _device = null!;
     private byte[] _frame = [];
 
-    [Params(VirtqueueFormat.Split, VirtqueueFormat.Packed)]
-    public VirtqueueFormat Format { get; set; }
+    [Params(RingFormat.Split, RingFormat.Packed)]
+    public RingFormat Format { get; set; }
 
     [Params(1, 32)]
     public int Batch { get; set; }

@@ -1,5 +1,5 @@
 using Arrakis.NicThroughput.FrontEnds;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.NicThroughput;
 
@@ -28,5 +28,5 @@ internal sealed record BenchmarkPlan
 
     public IReadOnlyList<Mode> Modes { get; init; } = [Mode.Receive, Mode.Transmit, Mode.Forward];
 
-    public IReadOnlyList<VirtqueueFormat> Rings { get; init; } = [VirtqueueFormat.Split, VirtqueueFormat.Packed];
+    public IReadOnlyList<RingFormat> Rings { get; init; } = [RingFormat.Split, RingFormat.Packed];
 }

@@ -4,6 +4,7 @@ using Arrakis.NicThroughput.Report;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Dpdk;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.NicThroughput;
@@ -30,7 +31,7 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
         var results = new PairResults();
         for (int run = 1; run <= plan.MaxRuns && Wanting(results).Any(); run++)
         {
-            foreach (IGrouping<VirtqueueFormat, Mode> ring in Wanting(results).GroupBy(static row => row.Ring, static row => row.Mode).ToArray())
+            foreach (IGrouping<RingFormat, Mode> ring in Wanting(results).GroupBy(static row => row.Ring, static row => row.Mode).ToArray())
             {
                 Mode[] modes = [.. ring];
                 cancellation.ThrowIfCancellationRequested();
@@ -58,13 +59,13 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
     }
 
     /// <summary>The rows that have not enough pairs yet.</summary>
-    private IEnumerable<(VirtqueueFormat Ring, Mode Mode)> Wanting(PairResults results) =>
+    private IEnumerable<(RingFormat Ring, Mode Mode)> Wanting(PairResults results) =>
         from ring in plan.Rings
         from mode in plan.Modes
         where results.CountPairs(mode, ring) < plan.Pairs
         select (ring, mode);
 
-    private async Task MeasureArrakisAsync(ArrakisClient client, Backend backend, VirtqueueFormat ring, IReadOnlyList<Mode> modes, PairResults results, CancellationToken cancellation)
+    private async Task MeasureArrakisAsync(ArrakisClient client, Backend backend, RingFormat ring, IReadOnlyList<Mode> modes, PairResults results, CancellationToken cancellation)
     {
         foreach (Mode mode in modes)
         {
@@ -91,7 +92,7 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
         }
     }
 
-    private async Task MeasureDpdkAsync(HugePageFolder pages, Backend backend, VirtqueueFormat ring, IReadOnlyList<Mode> modes, PairResults results)
+    private async Task MeasureDpdkAsync(HugePageFolder pages, Backend backend, RingFormat ring, IReadOnlyList<Mode> modes, PairResults results)
     {
         await using DpdkFrontEnd dpdk = await DpdkFrontEnd.StartAsync(pages, backend.Socket, plan, ring);
         foreach (Mode mode in modes)

@@ -1,6 +1,6 @@
 using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.NicThroughput.Report;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.NicThroughput;
 
@@ -14,7 +14,7 @@ internal static class NicSweep
 
     public static async Task<IReadOnlyList<SweepRow>> RunAsync(BenchmarkPlan plan, Action<string> report, CancellationToken cancellation)
     {
-        plan = plan with { Rings = [VirtqueueFormat.Split], Modes = [Mode.Receive, Mode.Transmit] };
+        plan = plan with { Rings = [RingFormat.Split], Modes = [Mode.Receive, Mode.Transmit] };
         List<SweepRow> rows = [];
         foreach ((string name, int value, BenchmarkPlan one) in s_batches.Select(length => ("batch", length, plan with { BatchLength = length }))
             .Concat(s_frames.Select(length => ("frame", length, plan with { FrameLength = length }))))

@@ -4,7 +4,7 @@ using Arrakis.Measuring.Sessions;
 using Arrakis.NicThroughput;
 using Arrakis.NicThroughput.FrontEnds;
 using Arrakis.NicThroughput.Report;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using Spectre.Console;
 
 const int HugePages = 256;
@@ -13,7 +13,7 @@ var quick = new Option<bool>("--quick") { Description = "A short form: fewer and
 var sweep = new Option<bool>("--sweep") { Description = "Lengths of batches and frames instead; writes artifacts/bench-nic-sweep.json unless told otherwise." };
 var pairs = new Option<int?>("--pairs") { Description = "Pairs of runs in the same state of the machine, Arrakis and DPDK in turn." };
 var mode = new Option<Mode?>("--mode") { Description = "Only this mode." };
-var ring = new Option<VirtqueueFormat?>("--ring") { Description = "Only this format of rings." };
+var ring = new Option<RingFormat?>("--ring") { Description = "Only this format of rings." };
 var backEndCore = new Option<int>("--back-end-core") { Description = "The core of the back end.", DefaultValueFactory = _ => 0 };
 var frontEndCore = new Option<int>("--front-end-core") { Description = "The core of the front ends.", DefaultValueFactory = _ => 1 };
 var root = new RootCommand("Frames through the ring engine and through DPDK's virtio-user driver, on the same net_vhost back end.") { output, quick, sweep, pairs, mode, ring, backEndCore, frontEndCore };

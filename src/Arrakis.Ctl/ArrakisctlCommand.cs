@@ -49,6 +49,7 @@ internal static class ArrakisctlCommand
         root.Subcommands.Add(RevokeCommand.Create(commands));
         root.Subcommands.Add(TestCommand.Create(commands));
         root.Subcommands.Add(BenchCommand.Create(commands));
+        root.Subcommands.Add(DoctorCommand.Create(shared, terminal));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         foreach (Option option in root.Options)
         {

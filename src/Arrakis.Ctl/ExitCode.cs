@@ -26,6 +26,9 @@ internal enum ExitCode
     /// <summary>A test ran, but had no reply or a corrupt one.</summary>
     TestFailed = 6,
 
+    /// <summary>The machine lacks something: software bindings do not work, or not the hardware that is there.</summary>
+    MachineNotReady = 7,
+
     /// <summary>Ended by Ctrl-C or SIGTERM.</summary>
     Interrupted = 130,
 }
@@ -42,6 +45,7 @@ internal static class ExitCodes
           4    not found: there is no such binding or device
           5    unavailable: the daemon or the device does not answer, or takes no more
           6    test failed: no reply came, or a corrupt one
+          7    doctor found a problem: software bindings do not work, or not the hardware that is there
           130  interrupted
         """;
 
@@ -50,7 +54,8 @@ internal static class ExitCodes
         ErrorCode.InvalidRequest => ExitCode.Usage,
         ErrorCode.Unauthorized or ErrorCode.NotHolder => ExitCode.Refused,
         ErrorCode.UnknownBinding or ErrorCode.UnknownDevice or ErrorCode.BindingRevoked => ExitCode.NotFound,
-        ErrorCode.DaemonUnavailable or ErrorCode.DeviceUnavailable or ErrorCode.TooManyConnections => ExitCode.Unavailable,
+        ErrorCode.DaemonUnavailable or ErrorCode.DeviceUnavailable or ErrorCode.TooManyConnections
+            or ErrorCode.DeviceInUse or ErrorCode.ForeignGroup or ErrorCode.NoIommu or ErrorCode.NoVfio or ErrorCode.SettingRefused => ExitCode.Unavailable,
         _ => ExitCode.Internal,
     };
 }

@@ -27,6 +27,20 @@ public sealed class Descriptor : SafeHandle
         }
     }
 
+    /// <summary>Opens a file, close-on-exec.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="flags">Of open(2).</param>
+    /// <exception cref="LinuxException">It is not there, or may not be opened so.</exception>
+    public static unsafe Descriptor Open(string path, int flags)
+    {
+        fixed (byte* name = System.Text.Encoding.UTF8.GetBytes(path + "\0"))
+        {
+            int number = LibC.open(name, flags | LibC.O_CLOEXEC);
+            LinuxException.ThrowIfNegative(number, $"open({path})");
+            return new Descriptor(number);
+        }
+    }
+
     /// <summary>Makes a second descriptor of the same open file, close-on-exec.</summary>
     public Descriptor Duplicate()
     {

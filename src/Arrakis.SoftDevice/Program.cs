@@ -4,7 +4,7 @@ using Arrakis.Native;
 using Arrakis.SoftDevice.Management;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Switch;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using Microsoft.Extensions.Logging;
 
 var directory = new Option<string>("--directory") { Description = "Where the device listens: manage.sock and vf0.sock, vf1.sock ...", Required = true };
@@ -12,7 +12,7 @@ var functions = new Option<int>("--functions") { Description = $"Virtual functio
 var processor = new Option<int?>("--core") { Description = "Core of the polling thread; any where not given." };
 var idle = new Option<string>("--idle") { Description = "What the polling thread does when nothing comes: poll on, or sleep until a doorbell rings.", DefaultValueFactory = _ => "adaptive" };
 idle.AcceptOnlyFromAmong("spin", "adaptive");
-var maxQueueSize = new Option<int>("--queue-size-max") { Description = "The longest ring that a driver may have.", DefaultValueFactory = _ => VirtqueueLayout.MaxQueueSize };
+var maxQueueSize = new Option<int>("--queue-size-max") { Description = "The longest ring that a driver may have.", DefaultValueFactory = _ => RingLayout.MaxQueueSize };
 functions.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<int>() is < 1 or > EthernetSwitch.MaxFunctions)
@@ -22,7 +22,7 @@ functions.Validators.Add(result =>
 });
 maxQueueSize.Validators.Add(result =>
 {
-    if (!VirtqueueLayout.IsValidQueueSize(result.GetValueOrDefault<int>()))
+    if (!RingLayout.IsValidQueueSize(result.GetValueOrDefault<int>()))
     {
         result.AddError("--queue-size-max takes a power of two from 2 to 32768.");
     }

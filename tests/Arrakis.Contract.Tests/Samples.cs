@@ -1,6 +1,7 @@
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Contract.Tests;
@@ -41,7 +42,7 @@ internal static class Samples
         Mtu = 1500,
         Features = VirtioFeatures.Version1 | (VirtioFeatures)(1UL << 60),
         Memory = new(1 << 21, 1 << 21, 1UL << 32, 65536, 1 << 20, 2048),
-        Queues = [new(QueueDirection.Receive, VirtqueueLayout.At(VirtqueueFormat.Split, 0, 256), 3), new(QueueDirection.Transmit, VirtqueueLayout.At(VirtqueueFormat.Split, 8192, 256), 4)],
+        Queues = [new(QueueDirection.Receive, RingLayout.At(RingFormat.Split, 0, 256), 3), new(QueueDirection.Transmit, RingLayout.At(RingFormat.Split, 8192, 256), 4)],
         Rate = Rate,
     };
 
@@ -50,16 +51,25 @@ internal static class Samples
         Queues =
         [
             .. Grant.Queues,
-            new(QueueDirection.Receive, VirtqueueLayout.At(VirtqueueFormat.Split, 16384, 256), 6, 5),
-            new(QueueDirection.Transmit, VirtqueueLayout.At(VirtqueueFormat.Split, 24576, 256), 7, 5),
+            new(QueueDirection.Receive, RingLayout.At(RingFormat.Split, 16384, 256), 6, 5),
+            new(QueueDirection.Transmit, RingLayout.At(RingFormat.Split, 24576, 256), 7, 5),
         ],
         Steering = FlowSteering.Even(2),
+    };
+
+    public static Grant GrantWithRegisters { get; } = Grant with
+    {
+        Queues =
+        [
+            new(QueueDirection.Receive, RingLayout.At(RingFormat.Igb, 0, 256), 3, 2, new(0x2818, 4), new(0x1524, 4, 1)),
+            new(QueueDirection.Transmit, RingLayout.At(RingFormat.Igb, 8192, 256), 3, 2, new(3L << 40 | 0x3000, 2, 7)),
+        ],
     };
 
     public static IReadOnlyList<ControlRequest> Requests { get; } =
     [
         new HelloRequest { Id = 1, Version = 1 },
-        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, RingFormat = VirtqueueFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked, QueuePairs = 4, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
+        new BindNicRequest { Id = 2, Device = "soft0", Address = Prefix, Mac = Mac, QueueSize = 512, RingFormat = RingFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked, QueuePairs = 4, Buffers = 4096, Rate = Rate, Filter = [Rule, new()] },
         new BindNicRequest { Id = 3 },
         new ReleaseRequest { Id = 4, BindingId = 17, Generation = 3 },
         new ListBindingsRequest { Id = 5 },
@@ -74,6 +84,7 @@ internal static class Samples
         new HelloReply { Id = 1, Version = 1, Daemon = "0.1.0" },
         new BindNicReply { Id = 2, Grant = Grant },
         new BindNicReply { Id = 2, Grant = GrantOfTwoPairs },
+        new BindNicReply { Id = 2, Grant = GrantWithRegisters },
         new DoneReply { Id = 3 },
         new BindingsReply
         {

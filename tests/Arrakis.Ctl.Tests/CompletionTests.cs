@@ -7,7 +7,7 @@ public sealed class CompletionTests
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     [Theory]
-    [InlineData("", "devices functions bindings describe counters revoke test bench completion")]
+    [InlineData("", "devices functions bindings describe counters revoke test bench doctor completion")]
     [InlineData("revoke 7 --v", "--visible")]
     [InlineData("completion ", "bash zsh fish")]
     public async Task The_directive_offers_commands_and_options(string typed, string expected)

@@ -5,7 +5,7 @@ using Arrakis.SystemTests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Dpdk;
 using Arrakis.TestBed.Machine;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.Interop.Tests;
 
@@ -22,11 +22,11 @@ public sealed class BackEndTransferTests
     private const int ApplicationCore = 1;
 
     [Theory]
-    [InlineData(BackEndKind.NetVhost, VirtqueueFormat.Split, 1024)]
-    [InlineData(BackEndKind.NetVhost, VirtqueueFormat.Packed, 256)]
-    [InlineData(BackEndKind.OvsDpdk, VirtqueueFormat.Split, 1024)]
-    [InlineData(BackEndKind.OvsDpdk, VirtqueueFormat.Packed, 1024)]
-    public async Task An_application_is_pinged_and_transfers_both_ways(BackEndKind kind, VirtqueueFormat rings, long megabytes)
+    [InlineData(BackEndKind.NetVhost, RingFormat.Split, 1024)]
+    [InlineData(BackEndKind.NetVhost, RingFormat.Packed, 256)]
+    [InlineData(BackEndKind.OvsDpdk, RingFormat.Split, 1024)]
+    [InlineData(BackEndKind.OvsDpdk, RingFormat.Packed, 1024)]
+    public async Task An_application_is_pinged_and_transfers_both_ways(BackEndKind kind, RingFormat rings, long megabytes)
     {
         await using HugePageFolder pages = await HugePageFolder.MountAsync();
         await using var teardown = new Teardown();

@@ -5,6 +5,7 @@ using Arrakis.SystemTests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Machine;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SystemTests;
@@ -21,11 +22,11 @@ public sealed class OffloadTests
     private static int s_count;
 
     [Theory]
-    [InlineData(All, All, VirtqueueFormat.Split)]
-    [InlineData(All, VirtioFeatures.None, VirtqueueFormat.Split)]
-    [InlineData(VirtioFeatures.None, All, VirtqueueFormat.Packed)]
-    [InlineData(All, All, VirtqueueFormat.Packed)]
-    public async Task Two_bindings_exchange_segments(VirtioFeatures first, VirtioFeatures second, VirtqueueFormat rings)
+    [InlineData(All, All, RingFormat.Split)]
+    [InlineData(All, VirtioFeatures.None, RingFormat.Split)]
+    [InlineData(VirtioFeatures.None, All, RingFormat.Packed)]
+    [InlineData(All, All, RingFormat.Packed)]
+    public async Task Two_bindings_exchange_segments(VirtioFeatures first, VirtioFeatures second, RingFormat rings)
     {
         await using DaemonProcess daemon = await DaemonProcess.StartAsync(new DaemonSetup(), TestContext.Current.CancellationToken);
         await using ArrakisClient client = await daemon.ConnectAsync(TestContext.Current.CancellationToken);
@@ -43,12 +44,12 @@ public sealed class OffloadTests
     }
 
     [Theory]
-    [InlineData(All, VirtqueueFormat.Split)]
-    [InlineData(All, VirtqueueFormat.Packed)]
-    [InlineData(VirtioFeatures.NetChecksum, VirtqueueFormat.Split)]
-    [InlineData(VirtioFeatures.NetGuestChecksum, VirtqueueFormat.Split)]
-    [InlineData(VirtioFeatures.None, VirtqueueFormat.Split)]
-    public async Task The_kernel_takes_segments_and_sends_them_back(VirtioFeatures offloads, VirtqueueFormat rings)
+    [InlineData(All, RingFormat.Split)]
+    [InlineData(All, RingFormat.Packed)]
+    [InlineData(VirtioFeatures.NetChecksum, RingFormat.Split)]
+    [InlineData(VirtioFeatures.NetGuestChecksum, RingFormat.Split)]
+    [InlineData(VirtioFeatures.None, RingFormat.Split)]
+    public async Task The_kernel_takes_segments_and_sends_them_back(VirtioFeatures offloads, RingFormat rings)
     {
         await using var teardown = new Teardown();
         string uplink = string.Create(CultureInfo.InvariantCulture, $"aof{Environment.ProcessId}x{Interlocked.Increment(ref s_count)}");
@@ -65,7 +66,7 @@ public sealed class OffloadTests
         AllRight(nic);
     }
 
-    private static async Task<NicBinding> BindAsync(ArrakisClient client, VirtioFeatures offloads, VirtqueueFormat rings)
+    private static async Task<NicBinding> BindAsync(ArrakisClient client, VirtioFeatures offloads, RingFormat rings)
     {
         NicBinding nic = await client.BindNicAsync(
             new NicRequest { Offloads = offloads, RingFormat = rings, QueueSize = 512, Buffers = 2048 }, TestContext.Current.CancellationToken);

@@ -1,4 +1,5 @@
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Benchmarks.Device;
@@ -7,7 +8,7 @@ namespace Arrakis.Benchmarks.Device;
 /// The device's side of a ring with VIRTIO_F_IN_ORDER, as cheap as can be: one used entry for a batch (virtio 1.2 §2.7.9,
 /// §2.8.9), so that what is measured is the driver.
 /// </summary>
-internal sealed class InOrderDevice(MemoryMapping memory, VirtqueueLayout ring)
+internal sealed class InOrderDevice(MemoryMapping memory, RingLayout ring)
 {
     private const uint UsedFlags = DescriptorFlags.Available | DescriptorFlags.Used;
 
@@ -21,7 +22,7 @@ internal sealed class InOrderDevice(MemoryMapping memory, VirtqueueLayout ring)
         uint place = _next & _mask;
         bool wrap = (_next & (_mask + 1)) == 0;
         _next += (uint)count;
-        if (ring.Format == VirtqueueFormat.Packed)
+        if (ring.Format == RingFormat.Packed)
         {
             memory.Store(
                 ring.DescriptorArea + place * PackedFormat.DescriptorSize + PackedFormat.DescriptorLengthOffset,
@@ -39,7 +40,7 @@ internal sealed class InOrderDevice(MemoryMapping memory, VirtqueueLayout ring)
     /// <summary>Wants no doorbell.</summary>
     public void Start()
     {
-        if (ring.Format == VirtqueueFormat.Packed)
+        if (ring.Format == RingFormat.Packed)
         {
             memory.Store(ring.DeviceArea, (uint)PackedFormat.EventsDisabled << 16);
         }

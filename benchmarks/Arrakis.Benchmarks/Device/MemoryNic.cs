@@ -5,6 +5,7 @@ using Arrakis.Native.Memory;
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Benchmarks.Device;
@@ -27,11 +28,11 @@ internal sealed class MemoryNic : IDisposable
     private readonly DeviceRing _toDriver;
     private readonly DeviceRing _fromDriver;
 
-    public MemoryNic(VirtqueueFormat format)
+    public MemoryNic(RingFormat format)
     {
-        VirtioFeatures features = Features | (format == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : 0);
-        VirtqueueLayout receive = VirtqueueLayout.At(format, 0, Size);
-        VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, Size);
+        VirtioFeatures features = Features | (format == RingFormat.Packed ? VirtioFeatures.RingPacked : 0);
+        RingLayout receive = RingLayout.At(format, 0, Size);
+        RingLayout transmit = RingLayout.At(format, receive.End + RingLayout.PartAlignment, Size);
         long offset = (transmit.End + 2 * 4095) / 4096 * 4096;
         _file = MemoryFile.Create("benchmark", offset + Buffers * BufferSize, PagePreference.BaseOnly);
         using (MemoryMapping page = MemoryMapping.Map(_status.Descriptor, 0, StatusPageLayout.Length, MappingAccess.ReadWrite))
@@ -112,7 +113,7 @@ internal sealed class MemoryNic : IDisposable
         Array.ForEach(_events, static e => e.Dispose());
     }
 
-    private DeviceRing Attach(VirtqueueLayout ring, VirtioFeatures features)
+    private DeviceRing Attach(RingLayout ring, VirtioFeatures features)
     {
         RingFault fault = DeviceRing.TryAttach(
             _table,
@@ -120,7 +121,7 @@ internal sealed class MemoryNic : IDisposable
             new FrontEndAddress(IovaBase + (ulong)ring.DescriptorArea),
             new FrontEndAddress(IovaBase + (ulong)ring.DriverArea),
             new FrontEndAddress(IovaBase + (ulong)ring.DeviceArea),
-            ring.Format == VirtqueueFormat.Packed ? PackedFormat.WrapBit : (ushort)0,
+            ring.Format == RingFormat.Packed ? PackedFormat.WrapBit : (ushort)0,
             features,
             out DeviceRing? device);
         if (fault != RingFault.None)

@@ -3,6 +3,7 @@ using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Benchmarks.Device;
@@ -25,19 +26,19 @@ internal sealed class QueuePair : IDisposable
 
     /// <param name="format">Of both rings.</param>
     /// <param name="more">Features beside those that there always are.</param>
-    public QueuePair(VirtqueueFormat format, VirtioFeatures more = VirtioFeatures.None)
+    public QueuePair(RingFormat format, VirtioFeatures more = VirtioFeatures.None)
     {
-        VirtioFeatures features = more | VirtioFeatures.Version1 | VirtioFeatures.InOrder | (format == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : 0);
-        VirtqueueLayout receive = VirtqueueLayout.At(format, 0, Size);
-        VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, Size);
+        VirtioFeatures features = more | VirtioFeatures.Version1 | VirtioFeatures.InOrder | (format == RingFormat.Packed ? VirtioFeatures.RingPacked : 0);
+        RingLayout receive = RingLayout.At(format, 0, Size);
+        RingLayout transmit = RingLayout.At(format, receive.End + RingLayout.PartAlignment, Size);
         long offset = (transmit.End + 2 * 4095) / 4096 * 4096;
         _file = MemoryFile.Create("benchmark", offset + Buffers * BufferSize, PagePreference.BaseOnly);
         var memory = new MemoryGrant(_file.Length, _file.PageSize, IovaBase, offset, Buffers * BufferSize, BufferSize);
         _device = MemoryMapping.Map(_file.Descriptor, 0, _file.Length, MappingAccess.ReadWrite);
         _region = DmaRegion.Map(memory, _file.Descriptor);
         Pool = new PacketPool(_region, memory);
-        Receive = ReceiveRing.Create(_region, Pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, _doorbell);
-        Transmit = TransmitRing.Create(_region, Pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, _doorbell);
+        Receive = ReceiveRing.Create(_region, Pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, new Doorbell(_doorbell));
+        Transmit = TransmitRing.Create(_region, Pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, new Doorbell(_doorbell));
         ToDriver = new InOrderDevice(_device, receive);
         FromDriver = new InOrderDevice(_device, transmit);
         ToDriver.Start();

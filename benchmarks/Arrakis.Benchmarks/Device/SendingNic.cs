@@ -2,6 +2,7 @@ using Arrakis.DataPlane.Ip;
 using Arrakis.DataPlane.Link;
 using Arrakis.DataPlane.Udp;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Benchmarks.Device;
@@ -13,7 +14,7 @@ internal sealed class SendingNic : IDisposable
 
     public SendingNic(VirtioFeatures features)
     {
-        _rings = new QueuePair(VirtqueueFormat.Split, features);
+        _rings = new QueuePair(RingFormat.Split, features);
         var counters = new NetCounters();
         Sender = new FrameSender(_rings.Receive, _rings.Transmit, _rings.Pool, counters);
         Ipv4Prefix address = Ipv4Prefix.Parse("10.7.0.2/24");

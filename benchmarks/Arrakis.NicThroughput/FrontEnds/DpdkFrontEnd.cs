@@ -1,5 +1,5 @@
 using Arrakis.TestBed.Dpdk;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.NicThroughput.FrontEnds;
 
@@ -10,11 +10,11 @@ internal sealed class DpdkFrontEnd : IAsyncDisposable
 
     private DpdkFrontEnd(Testpmd testpmd) => _testpmd = testpmd;
 
-    public static async Task<DpdkFrontEnd> StartAsync(HugePageFolder pages, string socket, BenchmarkPlan plan, VirtqueueFormat ring) =>
+    public static async Task<DpdkFrontEnd> StartAsync(HugePageFolder pages, string socket, BenchmarkPlan plan, RingFormat ring) =>
         new(await Testpmd.StartAsync(
             pages,
             plan.FrontEndCore,
-            $"net_virtio_user0,path={socket},queues=1,queue_size=256,packed_vq={(ring == VirtqueueFormat.Packed ? 1 : 0)}",
+            $"net_virtio_user0,path={socket},queues=1,queue_size=256,packed_vq={(ring == RingFormat.Packed ? 1 : 0)}",
             "--forward-mode=rxonly",
             $"--txpkts={plan.FrameLength}",
             $"--burst={plan.BatchLength}",

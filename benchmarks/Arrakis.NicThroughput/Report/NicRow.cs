@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 using Arrakis.Measuring.Report;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.NicThroughput.Report;
 
@@ -44,7 +44,7 @@ internal sealed record NicRow
     public required double CacheLineNs { get; init; }
 
     /// <summary>A ring format's name in the file.</summary>
-    public static string NameOf(VirtqueueFormat ring) => ring == VirtqueueFormat.Packed ? "packed" : "split";
+    public static string NameOf(RingFormat ring) => ring == RingFormat.Packed ? "packed" : "split";
 }
 
 /// <summary>The result file's JSON.</summary>

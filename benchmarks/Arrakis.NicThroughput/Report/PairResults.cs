@@ -1,7 +1,7 @@
 using System.Globalization;
 using Arrakis.Measuring.Report;
 using Arrakis.NicThroughput.FrontEnds;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.NicThroughput.Report;
 
@@ -15,12 +15,12 @@ internal enum Party
 /// <summary>What was measured so far, and its summary.</summary>
 internal sealed class PairResults
 {
-    private readonly List<(Mode Mode, VirtqueueFormat Ring, Party Party, Measurement Measured)> _all = [];
+    private readonly List<(Mode Mode, RingFormat Ring, Party Party, Measurement Measured)> _all = [];
 
-    public void Add(Mode mode, VirtqueueFormat ring, Party party, Measurement measured) => _all.Add((mode, ring, party, measured));
+    public void Add(Mode mode, RingFormat ring, Party party, Measurement measured) => _all.Add((mode, ring, party, measured));
 
     /// <summary>The newest runs of a mode, in a line.</summary>
-    public string Last(Mode mode, VirtqueueFormat ring)
+    public string Last(Mode mode, RingFormat ring)
     {
         Measurement ours = Of(mode, ring, Party.Arrakis)[^1];
         Measurement dpdk = Of(mode, ring, Party.Dpdk)[^1];
@@ -31,7 +31,7 @@ internal sealed class PairResults
     }
 
     /// <summary>Pairs in the same state of the machine so far.</summary>
-    public int CountPairs(Mode mode, VirtqueueFormat ring) => PairsOf(mode, ring).Count;
+    public int CountPairs(Mode mode, RingFormat ring) => PairsOf(mode, ring).Count;
 
     public IReadOnlyList<NicRow> Summarize() =>
     [
@@ -40,7 +40,7 @@ internal sealed class PairResults
            select Summarize(one.Mode, one.Ring),
     ];
 
-    private NicRow Summarize(Mode mode, VirtqueueFormat ring)
+    private NicRow Summarize(Mode mode, RingFormat ring)
     {
         IReadOnlyList<(Measurement Ours, Measurement Theirs)> alike = PairsOf(mode, ring);
 
@@ -79,10 +79,10 @@ internal sealed class PairResults
         };
     }
 
-    private IReadOnlyList<(Measurement Ours, Measurement Theirs)> PairsOf(Mode mode, VirtqueueFormat ring) =>
+    private IReadOnlyList<(Measurement Ours, Measurement Theirs)> PairsOf(Mode mode, RingFormat ring) =>
         SteadyRuns.Pairs(Of(mode, ring, Party.Arrakis), Of(mode, ring, Party.Dpdk), static one => one.State);
 
-    private List<Measurement> Of(Mode mode, VirtqueueFormat ring, Party party) =>
+    private List<Measurement> Of(Mode mode, RingFormat ring, Party party) =>
         [.. _all.Where(one => one.Mode == mode && one.Ring == ring && one.Party == party).Select(static one => one.Measured)];
 
     private static string Name(Mode mode) => mode switch

@@ -125,6 +125,9 @@ public sealed record BindingDescription
     /// <summary>Whether the link is up.</summary>
     public required bool LinkUp { get; init; }
 
+    /// <summary>Accesses outside of its memory that the IOMMU has blocked and the kernel has logged, since the daemon started.</summary>
+    public long DmaFaults { get; set; }
+
     /// <summary>When it was bound.</summary>
     public required DateTimeOffset BoundAt { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Json;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Contract.Control;
@@ -43,8 +44,8 @@ public sealed record BindNicRequest : ControlRequest, IJsonOnDeserialized
     /// <summary>Descriptors in each ring: a power of two.</summary>
     public int QueueSize { get; set; } = 256;
 
-    /// <summary>Whether the rings are split or packed.</summary>
-    public VirtqueueFormat RingFormat { get; set; } = VirtqueueFormat.Split;
+    /// <summary>Whether the rings are split or packed, where the device is virtio's; another device has its own format, which cannot be asked for.</summary>
+    public RingFormat RingFormat { get; set; } = RingFormat.Split;
 
     /// <summary>Virtio features that the data plane understands: no others are negotiated, and of these those that the device offers.</summary>
     public VirtioFeatures Features { get; set; } = VirtioFeatures.Version1;

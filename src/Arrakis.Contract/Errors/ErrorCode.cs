@@ -74,4 +74,19 @@ public enum ErrorCode
 
     /// <summary>The device wrote what it must not into a ring.</summary>
     RingCorrupt,
+
+    /// <summary>The kernel itself uses the PCI function, or another process holds it.</summary>
+    DeviceInUse,
+
+    /// <summary>The function's IOMMU group has members that belong to others.</summary>
+    ForeignGroup,
+
+    /// <summary>No IOMMU stands between the function and memory, and nobody has allowed that.</summary>
+    NoIommu,
+
+    /// <summary>The kernel has no VFIO, or not the part that is needed.</summary>
+    NoVfio,
+
+    /// <summary>The physical function's driver does not know a setting of its virtual functions, or refuses the value.</summary>
+    SettingRefused,
 }

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Json;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Contract;
@@ -15,12 +16,30 @@ public enum QueueDirection
     Transmit,
 }
 
+/// <summary>A register of a device that the data plane writes, through a mapping of the page that it is in.</summary>
+/// <param name="FileOffset">Its first byte in the device's file; a multiple of its width.</param>
+/// <param name="Width">Bytes: 2 or 4.</param>
+/// <param name="Value">What is written where the ring itself does not give a value.</param>
+public sealed record DoorbellRegister(long FileOffset, int Width, uint Value = 0)
+{
+    /// <summary>The largest offset: VFIO gives each of a device's regions 2^40 bytes of its file.</summary>
+    public const long MaxFileOffset = 1L << 48;
+}
+
 /// <summary>One ring of a grant.</summary>
 /// <param name="Direction">Which way it carries packets.</param>
 /// <param name="Ring">Its format, and where its areas lie in queue memory.</param>
-/// <param name="KickDescriptor">Place of its doorbell eventfd among the grant's descriptors.</param>
+/// <param name="KickDescriptor">Place among the grant's descriptors of its doorbell eventfd; with a <paramref name="Doorbell"/>, of the device's file, which several rings share.</param>
 /// <param name="EventDescriptor">Place of the eventfd that the device raises for it: one for both rings of a pair, so that each poller sleeps by itself.</param>
-public sealed record QueueGrant(QueueDirection Direction, VirtqueueLayout Ring, int KickDescriptor, int EventDescriptor = Grant.EventDescriptor);
+/// <param name="Doorbell">The register that is its doorbell: virtio's notification address, which takes the queue's index, or an 82576 ring's tail, which takes what the ring says. Null where the doorbell is an eventfd.</param>
+/// <param name="EventArm">The register by which the device is asked for an event, and what it takes: the interrupt's bit (82576 datasheet, VTEIMS). Null where the ring itself says so, as virtio's do.</param>
+public sealed record QueueGrant(
+    QueueDirection Direction,
+    RingLayout Ring,
+    int KickDescriptor,
+    int EventDescriptor = Grant.EventDescriptor,
+    DoorbellRegister? Doorbell = null,
+    DoorbellRegister? EventArm = null);
 
 /// <summary>The queue memory of a grant.</summary>
 /// <param name="Length">Bytes of the memfd.</param>
@@ -72,7 +91,10 @@ public sealed record Grant : IJsonOnDeserialized
     /// <summary>Largest IP packet in bytes.</summary>
     public required int Mtu { get; init; }
 
-    /// <summary>Features negotiated with the device.</summary>
+    /// <summary>
+    /// Features negotiated with the device, in virtio's words also where it is none: an 82576 function has <see cref="VirtioFeatures.Version1"/>,
+    /// <see cref="VirtioFeatures.NetMac"/>, and <see cref="VirtioFeatures.NetChecksum"/> and <see cref="VirtioFeatures.NetGuestChecksum"/> where they were asked for.
+    /// </summary>
     public required VirtioFeatures Features { get; init; }
 
     /// <summary>Queue memory.</summary>

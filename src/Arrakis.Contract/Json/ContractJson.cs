@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.Contract.Json;
 
@@ -30,7 +30,7 @@ namespace Arrakis.Contract.Json;
         typeof(NamedEnumConverter<ArrivalSpacing>),
         typeof(NamedEnumConverter<FilterDirection>),
         typeof(NamedEnumConverter<FilterProtocol>),
-        typeof(NamedEnumConverter<VirtqueueFormat>),
+        typeof(NamedEnumConverter<RingFormat>),
         typeof(NamedEnumConverter<QueueDirection>),
     ])]
 [JsonSerializable(typeof(ControlRequest))]

@@ -2,6 +2,7 @@ using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.Native.Events;
@@ -35,6 +36,8 @@ internal enum BindingPhase
 /// <summary>One binding: what is reserved for it, what it is made of, and where it is in its life.</summary>
 internal sealed class Binding
 {
+    private long _dmaFaults;
+
     internal Binding(INicDevice device, BindingRecord record, long chargedMemory)
     {
         Device = device;
@@ -89,13 +92,17 @@ internal sealed class Binding
 
     internal ProcessDescriptor? Holder { get; set; }
 
-    internal VhostUserFrontEnd? FrontEnd { get; set; }
+    /// <summary>The device at work on its rings; null while the link is down.</summary>
+    internal IDeviceSession? Session { get; set; }
 
     internal PortIdentity Port => new(Record.Grant.Mac, Record.Grant.Address.Address, Record.Filter, Record.Grant.Rate);
 
     /// <summary>Names in the descriptor store in the order of removal: the record goes last.</summary>
     internal IReadOnlyList<string> StoredNames =>
-        [StoreNames.OfBinding(Id, "vhost"), .. StoredParts(Record.Grant).Select(part => StoreNames.OfBinding(Id, part)), StoreNames.OfBinding(Id, "record")];
+        [.. SessionParts.Select(part => StoreNames.OfBinding(Id, part)), .. StoredParts(Record.Grant).Select(part => StoreNames.OfBinding(Id, part)), StoreNames.OfBinding(Id, "record")];
+
+    /// <summary>What may be kept of a session, whatever the device's kind.</summary>
+    internal static IReadOnlyList<string> SessionParts { get; } = [VhostUserSession.ConnectionPart, .. VfioSession.Parts];
 
     /// <summary>What is kept of a binding beside its record and its session.</summary>
     internal static IReadOnlyList<string> StoredParts(Grant grant)
@@ -110,7 +117,7 @@ internal sealed class Binding
     /// <summary>The name of a ring's doorbell.</summary>
     internal static string KickPart(int ring) => string.Create(CultureInfo.InvariantCulture, $"kick{ring}");
 
-    /// <summary>What the descriptor store keeps, the record first; the vhost-user connection is put when there is one.</summary>
+    /// <summary>What the descriptor store keeps, the record first; what keeps a session is put when there is one.</summary>
     internal IReadOnlyList<NamedDescriptor> StoredDescriptors =>
     [
         new(StoreNames.OfBinding(Id, "record"), RecordFile!.Descriptor),
@@ -131,6 +138,9 @@ internal sealed class Binding
             Kicks.Add(make(KickPart(2 * pair + 1)));
         }
     }
+
+    /// <summary>Counts an access that the IOMMU has blocked. Returns how many there were.</summary>
+    internal long CountDmaFault() => Interlocked.Increment(ref _dmaFaults);
 
     /// <summary>Writes the record.</summary>
     internal void Save(Func<BindingRecord, BindingRecord> change)
@@ -161,7 +171,8 @@ internal sealed class Binding
         MemoryLength = Record.Grant.Memory.Length,
         PageSize = Record.Grant.Memory.PageSize,
         Rate = Record.Grant.Rate,
-        LinkUp = FrontEnd is not null,
+        LinkUp = Session is not null,
+        DmaFaults = Interlocked.Read(ref _dmaFaults),
         BoundAt = Record.BoundAt,
     };
 
@@ -188,7 +199,7 @@ internal sealed class Binding
     /// <summary>Closes all descriptors.</summary>
     internal void Close()
     {
-        FrontEnd?.Dispose();
+        Session?.Dispose();
         RecordFile?.Dispose();
         Memory?.Dispose();
         Status?.Dispose();

@@ -6,6 +6,7 @@ using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Native.Processes;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 
@@ -74,23 +75,24 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
     {
         VirtioFeatures wanted = VirtioFeatures.Version1 | (request.Features & ~(VirtioFeatures.RingPacked | VirtioFeatures.NetMultiQueue));
         return wanted
-            | (request.RingFormat == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : VirtioFeatures.None)
+            | (request.RingFormat == RingFormat.Packed ? VirtioFeatures.RingPacked : VirtioFeatures.None)
             | (request.QueuePairs > 1 ? VirtioFeatures.NetMultiQueue : VirtioFeatures.None);
     }
 
-    private static QueueGrant GrantQueue(VirtqueueLayout ring, int index)
+    private static QueueGrant GrantQueue(RingLayout ring, int index)
     {
         int pairEvent = Grant.EventDescriptor + index / 2 * DescriptorsPerPair;
         return new QueueGrant(index % 2 == 0 ? QueueDirection.Receive : QueueDirection.Transmit, ring, pairEvent + 1 + index % 2, pairEvent);
     }
 
     /// <summary>The descriptors of a grant, in its order; the receiver of the list owns the read-only status page, at its place.</summary>
-    internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus) =>
-    [
-        binding.Memory!.Descriptor,
-        readOnlyStatus,
-        .. binding.Events.SelectMany((pairEvent, pair) => new[] { pairEvent.Descriptor, binding.Kicks[2 * pair].Descriptor, binding.Kicks[2 * pair + 1].Descriptor }),
-    ];
+    internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus) => binding.Session?.Registers is { } registers
+        ? [binding.Memory!.Descriptor, readOnlyStatus, .. binding.Events.Select(static pairEvent => pairEvent.Descriptor), registers]
+        : [
+            binding.Memory!.Descriptor,
+            readOnlyStatus,
+            .. binding.Events.SelectMany((pairEvent, pair) => new[] { pairEvent.Descriptor, binding.Kicks[2 * pair].Descriptor, binding.Kicks[2 * pair + 1].Descriptor }),
+        ];
 
     private MemoryFile AllocateMemory(ulong bindingId, long length)
     {

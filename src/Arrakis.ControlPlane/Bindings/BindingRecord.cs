@@ -54,6 +54,9 @@ internal sealed record BindingRecord
     /// <summary>When it was bound.</summary>
     public required DateTimeOffset BoundAt { get; init; }
 
+    /// <summary>The kernel's number of its IOMMU domain; of devices that have one.</summary>
+    public uint DomainId { get; set; }
+
     /// <summary>CLOCK_MONOTONIC nanoseconds of a visible revocation's deadline.</summary>
     public long DeadlineNanoseconds { get; set; }
 

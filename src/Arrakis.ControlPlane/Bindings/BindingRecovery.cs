@@ -17,10 +17,8 @@ namespace Arrakis.ControlPlane.Bindings;
 /// virtual function is either bound by a live process or free, and nothing is kept for a binding that is not there.
 /// </summary>
 internal sealed class BindingRecovery(
-    Ledger ledger, BindingService bindings, LinkSupervisor links, IDescriptorStore store, ReadinessLoop loop, TimeProvider time, ILogger<BindingRecovery> logger)
+    Ledger ledger, BindingService bindings, LinkSupervisor links, IDescriptorStore store, SessionContext context, ILogger<BindingRecovery> logger)
 {
-    private static readonly TimeSpan s_messageTimeout = TimeSpan.FromSeconds(2);
-
     /// <summary>Adopts, finishes or undoes each binding that was kept.</summary>
     /// <param name="left">Descriptors of bindings; all are taken.</param>
     internal async Task RunAsync(IReadOnlyDictionary<ulong, Dictionary<string, Descriptor>> left)
@@ -63,10 +61,14 @@ internal sealed class BindingRecovery(
         {
             await bindings.EndAsync(binding, BindingState.Released, $"process {binding.Record.ProcessId} has ended meanwhile").ConfigureAwait(false);
         }
+        else if (binding.Session is null && !binding.Device.SessionsResume)
+        {
+            await bindings.EndAsync(binding, BindingState.Revoked, "its device's session was not kept").ConfigureAwait(false);
+        }
         else
         {
             binding.Phase = state == RecordState.Active ? BindingPhase.Active : BindingPhase.RevocationRequested;
-            if (!binding.Status!.IsLinkUp || binding.FrontEnd is null)
+            if (!binding.Status!.IsLinkUp || binding.Session is null)
             {
                 links.Drop(binding); // A session that was only half made, or is lost.
             }
@@ -112,9 +114,7 @@ internal sealed class BindingRecovery(
             Memory = new MemoryFile(parts["memory"], memory.Length, memory.PageSize),
             Status = status,
             Holder = new ProcessDescriptor(parts["holder"]),
-            FrontEnd = parts.TryGetValue("vhost", out Descriptor? connection)
-                ? new VhostUserFrontEnd(new UnixSocket(connection), loop, time, s_messageTimeout)
-                : null,
+            Session = device.AdoptSession(record, parts, context),
         };
         binding.AddQueues(record.Grant.QueuePairs, part => new EventFd(parts[part]));
         return binding;
@@ -131,7 +131,7 @@ internal sealed class BindingRecovery(
     private async Task DiscardAsync(ulong id, Dictionary<string, Descriptor> parts)
     {
         logger.LogWarning("Binding {Binding}: undone, only {Parts} of it were kept.", id, string.Join(", ", parts.Keys));
-        if (parts.TryGetValue("vhost", out Descriptor? connection))
+        if (parts.TryGetValue(VhostUserSession.ConnectionPart, out Descriptor? connection))
         {
             new UnixSocket(connection).Shutdown();
         }

@@ -2,12 +2,12 @@ using System.Diagnostics;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.ControlSocket;
+using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
 using Arrakis.Native;
 using Arrakis.Native.Events;
-using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 
 namespace Arrakis.ControlPlane.Bindings;
@@ -46,6 +46,11 @@ internal sealed class BindingService(
         Binding binding;
         try
         {
+            if (reservation.Device.OwnRingFormat is { } format)
+            {
+                plan = QueueMemoryPlan.For(request, format);
+            }
+
             binding = builder.Build(reservation, peer, request, plan, connection);
         }
         catch
@@ -63,8 +68,8 @@ internal sealed class BindingService(
 
             // The record is kept before the first step that anyone else can see, so that a killed daemon's successor undoes it.
             await store.PutAsync(binding.StoredDescriptors).ConfigureAwait(false);
-            VirtioFeatures features = await links.EstablishAsync(binding, isFirst: true, keepCounters: false, limit.Token).ConfigureAwait(false);
-            binding.Save(record => record with { Grant = record.Grant with { Features = features } });
+            BindingRecord made = await links.EstablishAsync(binding, isFirst: true, keepCounters: false, limit.Token).ConfigureAwait(false);
+            binding.Save(record => record with { Grant = made.Grant, DomainId = made.DomainId });
             Offer(binding);
             making.SetResult();
         }
@@ -248,7 +253,10 @@ internal sealed class BindingService(
     {
         try
         {
-            await links.KeepAsync(binding, binding.Ending.Token).ConfigureAwait(false);
+            if (await links.KeepAsync(binding, binding.Ending.Token).ConfigureAwait(false) == SessionEnd.Removed)
+            {
+                _ = EndAsync(binding, BindingState.Revoked, "its virtual function is removed");
+            }
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

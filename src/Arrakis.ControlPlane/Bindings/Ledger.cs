@@ -240,15 +240,26 @@ internal sealed class Ledger(TimeProvider time, Random random)
     private int FindFreeFunction(INicDevice device)
     {
         string name = device.Options.Name;
+        int unavailable = 0;
         for (int function = 0; function < device.FunctionCount; function++)
         {
             if (!_claims.Values.Any(claim => claim.Device == name && claim.Function == function))
             {
-                return function;
+                if (device.IsAvailable(function))
+                {
+                    return function;
+                }
+
+                unavailable++;
             }
         }
 
-        throw new ArrakisException(ErrorCode.NoFreeVirtualFunction, $"All {device.FunctionCount} virtual functions of device '{name}' are bound.", "Release one, or configure more functions.");
+        throw unavailable == 0
+            ? new ArrakisException(ErrorCode.NoFreeVirtualFunction, $"All {device.FunctionCount} virtual functions of device '{name}' are bound.", "Release one, or configure more functions.")
+            : new ArrakisException(
+                ErrorCode.NoFreeVirtualFunction,
+                $"No virtual function of device '{name}' is free: {unavailable} of {device.FunctionCount} are gone, or in quarantine because a former holder still has them open.",
+                "End the processes that held them, or configure \"quarantine\": \"kill\"; the daemon's log names the functions.");
     }
 
     private RateSpecifier? ChooseRate(INicDevice device, PolicyRule rule, RateSpecifier? wanted, uint user)

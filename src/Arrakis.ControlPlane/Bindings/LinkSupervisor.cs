@@ -1,70 +1,60 @@
 using Arrakis.Contract;
+using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.Native;
-using Arrakis.Native.Events;
-using Arrakis.Wire.Virtio;
 using Microsoft.Extensions.Logging;
 
 namespace Arrakis.ControlPlane.Bindings;
 
 /// <summary>
-/// Makes the vhost-user session of a binding, and makes it again whenever the device has hung up. The device handles each
-/// ring strictly in order, so a new session goes on at the used index that the old one left in queue memory.
+/// Opens the device's session of a binding, and opens it again whenever the device has hung up.
 /// </summary>
-internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, ReadinessLoop loop, TimeProvider time, ILogger<LinkSupervisor> logger)
+internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, SessionContext context, TimeProvider time, ILogger<LinkSupervisor> logger)
 {
-    private static readonly TimeSpan s_messageTimeout = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_firstBackoff = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan s_longestBackoff = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_stableAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>Configures the port and makes the session; the link is up at its end.</summary>
+    /// <summary>Configures the port and opens the session; the link is up at its end. Returns the record with what the device has said.</summary>
     /// <exception cref="ArrakisException">The device is not there or misbehaves; nothing of it is left.</exception>
-    internal async Task<VirtioFeatures> EstablishAsync(Binding binding, bool isFirst, bool keepCounters, CancellationToken cancellation)
+    internal async Task<BindingRecord> EstablishAsync(Binding binding, bool isFirst, bool keepCounters, CancellationToken cancellation)
     {
         await binding.Device.ConfigurePortAsync(binding.Function, binding.Port, keepCounters, cancellation).ConfigureAwait(false);
-        var frontEnd = new VhostUserFrontEnd(binding.Device.Connect(binding.Function), loop, time, s_messageTimeout);
+        var request = new SessionRequest(binding.Function, binding.Record.Grant, binding.Memory!, binding.Kicks, binding.Events, binding.Holder!, isFirst);
+        IDeviceSession session = await binding.Device.OpenSessionAsync(request, context, cancellation).ConfigureAwait(false);
         try
         {
-            Grant grant = binding.Record.Grant;
-            VirtioFeatures required = isFirst ? VirtioFeatures.None : grant.Features;
-            VirtioFeatures features = await frontEnd.NegotiateAsync(grant.Features, required, grant.QueuePairs, cancellation).ConfigureAwait(false);
-            VringSetup[] rings =
-            [
-                .. grant.Queues.Select((queue, i) => new VringSetup(
-                    queue.Ring, RingPosition.Read(binding.Memory!, queue.Ring, features), binding.Kicks[i].Descriptor, binding.Events[i / 2].Descriptor)),
-            ];
-            await frontEnd.StartAsync(binding.Memory!.Descriptor, grant.Memory.Length, grant.Memory.IovaBase, rings, cancellation).ConfigureAwait(false);
-            await store.PutAsync([new NamedDescriptor(StoreNames.OfBinding(binding.Id, "vhost"), frontEnd.Descriptor)]).ConfigureAwait(false);
-            binding.FrontEnd = frontEnd;
-            binding.Status!.SetLink(true);
-            bell.Ring(binding);
-            return features;
+            await store.PutAsync([.. session.Kept.Select(kept => new NamedDescriptor(StoreNames.OfBinding(binding.Id, kept.Part), kept.Descriptor))]).ConfigureAwait(false);
         }
-        catch (Exception e)
+        catch
         {
-            frontEnd.HangUp();
-            frontEnd.Dispose();
-            throw e is not VhostUserException fault ? e
-                : isFirst && fault.QueuePairs is { } pairs ? Devices.DeviceErrors.TooFewQueuePairs(binding.Device.Options.Name, pairs, binding.Record.Grant.QueuePairs, fault)
-                : isFirst && fault.Missing.HasFlag(VirtioFeatures.RingPacked) ? Devices.DeviceErrors.WithoutPackedRings(binding.Device.Options.Name, fault)
-                : Devices.DeviceErrors.Unavailable(binding.Device.Options.Name, $"does not set up virtual function {binding.Function}: {e.Message}", e);
+            session.HangUp();
+            session.Dispose();
+            throw;
         }
+
+        binding.Session = session;
+        binding.Status!.SetLink(true);
+        bell.Ring(binding);
+        return session.Complete(binding.Record);
     }
 
-    /// <summary>Keeps the link up until the binding ends. Ends itself only when the holder has made that impossible.</summary>
-    internal async Task KeepAsync(Binding binding, CancellationToken cancellation)
+    /// <summary>Keeps the link up until the binding ends. Returns only where that has become impossible: by the holder's doing, or because the function is removed.</summary>
+    internal async Task<SessionEnd> KeepAsync(Binding binding, CancellationToken cancellation)
     {
         TimeSpan backoff = s_firstBackoff;
         while (true)
         {
             int restarts = binding.Device.Restarts;
-            if (binding.FrontEnd is { } session)
+            if (binding.Session is { } session)
             {
                 long start = time.GetTimestamp();
-                await session.WaitForEndAsync(cancellation).ConfigureAwait(false);
+                if (await session.WaitForEndAsync(cancellation).ConfigureAwait(false) == SessionEnd.Removed)
+                {
+                    return SessionEnd.Removed;
+                }
+
                 Drop(binding);
                 logger.LogWarning("Binding {Binding}: device {Device} has hung up on virtual function {Function}; the link is down.", binding.Id, binding.Device.Options.Name, binding.Function);
                 if (time.GetElapsedTime(start) > s_stableAfter)
@@ -79,7 +69,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
                 }
             }
 
-            while (binding.FrontEnd is null)
+            while (binding.Session is null)
             {
                 try
                 {
@@ -90,7 +80,7 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
                 catch (ArrakisException e) when (e.Code == ErrorCode.MemoryExhausted)
                 {
                     logger.LogError("Binding {Binding}: the link stays down for good: {Fault}", binding.Id, e.Message);
-                    return;
+                    return SessionEnd.HungUp;
                 }
                 catch (Exception e) when (e is ArrakisException or LinuxException)
                 {
@@ -107,20 +97,17 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
     /// <summary>Stops the rings, if the device answers in time, and ends the session.</summary>
     internal async Task StopAsync(Binding binding)
     {
-        if (binding.FrontEnd is not { } session)
+        if (binding.Session is not { } session)
         {
             return;
         }
 
         try
         {
-            using var limit = new CancellationTokenSource(s_stopTimeout, time);
-            for (int ring = 0; ring < binding.Record.Grant.Queues.Count; ring++)
-            {
-                _ = await session.StopRingAsync(ring, limit.Token).ConfigureAwait(false);
-            }
+            using var limit = new CancellationTokenSource(session.StopTimeout, time);
+            await session.StopAsync(limit.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is VhostUserException or OperationCanceledException)
+        catch (Exception e) when (e is VhostUserException or LinuxException or OperationCanceledException)
         {
             logger.LogWarning("Binding {Binding}: device {Device} does not stop virtual function {Function}; its session is cut. {Fault}", binding.Id, binding.Device.Options.Name, binding.Function, e.Message);
         }
@@ -131,9 +118,9 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Re
     /// <summary>Ends the session without asking: as after the device has hung up, or of a session that an earlier daemon left half made.</summary>
     internal void Drop(Binding binding)
     {
-        if (binding.FrontEnd is { } session)
+        if (binding.Session is { } session)
         {
-            binding.FrontEnd = null;
+            binding.Session = null;
             session.HangUp();
             session.Dispose();
         }

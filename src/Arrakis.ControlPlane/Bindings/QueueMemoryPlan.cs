@@ -1,6 +1,7 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Bindings;
@@ -9,7 +10,7 @@ namespace Arrakis.ControlPlane.Bindings;
 /// <param name="Rings">Receive and transmit ring of each queue pair.</param>
 /// <param name="BufferOffset">First byte of the buffers.</param>
 /// <param name="BufferLength">Bytes of all of them.</param>
-internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, long BufferOffset, long BufferLength)
+internal sealed record QueueMemoryPlan(IReadOnlyList<RingLayout> Rings, long BufferOffset, long BufferLength)
 {
     /// <summary>
     /// Bytes of a buffer: an odd number of cache lines. With a power of two the first lines of all buffers would share a few
@@ -33,9 +34,18 @@ internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, lon
 
     /// <summary>Plans for a request.</summary>
     /// <exception cref="ArrakisException">Its numbers make no sense.</exception>
-    internal static QueueMemoryPlan For(BindNicRequest request)
+    internal static QueueMemoryPlan For(BindNicRequest request) => For(request, request.RingFormat);
+
+    /// <summary>Plans for a request to a device that has rings of its own.</summary>
+    /// <exception cref="ArrakisException">Its numbers make no sense.</exception>
+    internal static QueueMemoryPlan For(BindNicRequest request, RingFormat format)
     {
-        if (!VirtqueueLayout.IsValidQueueSize(request.QueueSize))
+        if (format == RingFormat.Igb && !RingLayout.IsValidQueueSize(format, request.QueueSize))
+        {
+            throw new ArrakisException(ErrorCode.QueuesExhausted, $"A ring of {request.QueueSize} descriptors cannot be on this device.", $"Ask for a power of two from {RingLayout.MinIgbQueueSize} to {RingLayout.MaxIgbQueueSize}.");
+        }
+
+        if (!RingLayout.IsValidQueueSize(request.QueueSize))
         {
             throw new ArrakisException(ErrorCode.InvalidRequest, $"A ring of {request.QueueSize} descriptors cannot be.", "Ask for a power of two from 2 to 32768.");
         }
@@ -45,7 +55,12 @@ internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, lon
             throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.QueuePairs} queue pairs cannot be.", $"Ask for 1 to {ControlProtocol.MaxQueuePairs}.");
         }
 
-        if (request.RingFormat == VirtqueueFormat.Packed && (request.Features & VirtioFeatures.RingPacked) == 0)
+        if (request.RingFormat is not (RingFormat.Split or RingFormat.Packed))
+        {
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.RingFormat} rings are asked for.", "Ask for split or packed rings; a device that has others gives those whatever is asked for.");
+        }
+
+        if (request.RingFormat == RingFormat.Packed && (request.Features & VirtioFeatures.RingPacked) == 0)
         {
             throw new ArrakisException(ErrorCode.InvalidRequest, "Packed rings are asked for without the feature RingPacked.", "Ask for split rings, or name the feature.");
         }
@@ -55,11 +70,11 @@ internal sealed record QueueMemoryPlan(IReadOnlyList<VirtqueueLayout> Rings, lon
             throw new ArrakisException(ErrorCode.InvalidRequest, $"{request.Buffers} packet buffers cannot be.", $"Ask for 2 to {MaxBuffers} for each queue pair.");
         }
 
-        var rings = new VirtqueueLayout[2 * request.QueuePairs];
+        var rings = new RingLayout[2 * request.QueuePairs];
         long end = 0;
         for (int i = 0; i < rings.Length; i++)
         {
-            rings[i] = VirtqueueLayout.At(request.RingFormat, end, request.QueueSize);
+            rings[i] = RingLayout.At(format, end, request.QueueSize);
             end = rings[i].End;
         }
 

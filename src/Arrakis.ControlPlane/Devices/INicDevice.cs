@@ -1,9 +1,10 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
-using Arrakis.Native.Sockets;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.ControlPlane.Devices;
 
@@ -34,6 +35,18 @@ internal interface INicDevice : IAsyncDisposable
     /// <summary>The kernel's interface on the uplink.</summary>
     string? Uplink { get; }
 
+    /// <summary>The layout of its rings; null where it takes those that are asked for.</summary>
+    RingFormat? OwnRingFormat => null;
+
+    /// <summary>Whether a function that nobody has can be given to somebody.</summary>
+    bool IsAvailable(int function) => true;
+
+    /// <summary>Where a function is on the PCI bus; null where it is on none.</summary>
+    string? BusAddressOf(int function) => null;
+
+    /// <summary>Whether a session that is lost is followed by another that goes on in the same rings.</summary>
+    bool SessionsResume => true;
+
     /// <summary>How it spreads received frames over queue pairs; null where that is not known.</summary>
     FlowSteering? SteeringOf(int queuePairs);
 
@@ -45,9 +58,15 @@ internal interface INicDevice : IAsyncDisposable
     /// <summary>Completes when it is up.</summary>
     Task WaitUpAsync(CancellationToken cancellation);
 
-    /// <summary>Connects to a virtual function's vhost-user socket.</summary>
-    /// <exception cref="ArrakisException">Nobody listens.</exception>
-    UnixSocket Connect(int function);
+    /// <summary>Sets a virtual function to work on the rings of a binding.</summary>
+    /// <exception cref="ArrakisException">It is not there, lacks what the binding needs, or misbehaves; nothing of it is left.</exception>
+    Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation);
+
+    /// <summary>Goes on with a session that an earlier daemon opened; null where too little of it was kept.</summary>
+    /// <param name="record">The binding.</param>
+    /// <param name="parts">What was kept for it, by part.</param>
+    /// <param name="context">What it waits with.</param>
+    IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context);
 
     /// <summary>Gives a port its identity and limits.</summary>
     Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation);

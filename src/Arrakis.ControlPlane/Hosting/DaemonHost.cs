@@ -1,6 +1,7 @@
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
 using Arrakis.Native.Events;
@@ -62,12 +63,15 @@ internal static class DaemonHost
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILoggerFactory>()));
         _ = services.AddSingleton<PolicyStore>();
+        _ = services.AddSingleton<HardwareParts>();
         _ = services.AddSingleton<DeviceFactory>();
         _ = services.AddSingleton<Ledger>();
         _ = services.AddSingleton<BindingBuilder>();
         _ = services.AddSingleton<HolderBell>();
+        _ = services.AddSingleton<SessionContext>();
         _ = services.AddSingleton<LinkSupervisor>();
         _ = services.AddSingleton<BindingService>();
+        _ = services.AddHostedService<DmaFaultWatch>();
         _ = services.AddSingleton<BindingRecovery>();
         _ = services.AddSingleton<StartupRehearsal>();
         _ = services.AddSingleton<IPeerInspector, PeerInspector>();

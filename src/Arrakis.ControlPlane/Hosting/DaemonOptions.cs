@@ -96,6 +96,8 @@ internal sealed record LimitOptions
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(SoftDeviceOptions), "soft")]
 [JsonDerivedType(typeof(VhostUserDeviceOptions), "vhost-user")]
+[JsonDerivedType(typeof(SriovDeviceOptions), "sriov")]
+[JsonDerivedType(typeof(PciDeviceOptions), "pci")]
 internal abstract record DeviceOptions
 {
     /// <summary>Its name in requests and in the policy.</summary>
@@ -111,7 +113,7 @@ internal abstract record DeviceOptions
     public int Mtu { get; set; } = 1500;
 
     /// <summary>The largest ring.</summary>
-    public int QueueSizeMax { get; set; } = Wire.Virtio.VirtqueueLayout.MaxQueueSize;
+    public int QueueSizeMax { get; set; } = Wire.Rings.RingLayout.MaxQueueSize;
 
     /// <summary>The most queue pairs of a binding.</summary>
     public int QueuePairsMax { get; set; } = Contract.Control.ControlProtocol.MaxQueuePairs;

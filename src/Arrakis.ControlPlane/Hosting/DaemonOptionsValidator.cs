@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
 using Arrakis.Contract.Control;
+using Arrakis.Native.Pci;
 using Arrakis.Wire;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 using Microsoft.Extensions.Options;
 
 namespace Arrakis.ControlPlane.Hosting;
@@ -15,6 +16,8 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
     private const int SoftFunctionsMax = 64; // The device's switch has a bit for each in a word.
     private const int SoftMtuMax = 1500; // The device's frame buffers.
     private const int InterfaceNameCapacity = 15; // IFNAMSIZ
+    private const int PciFunctionsMax = 256;
+    private const int VlanMax = 4094; // IEEE 802.1Q; 0 and 4095 are reserved.
 
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, DaemonOptions options)
@@ -37,6 +40,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         {
             SoftDeviceOptions soft => Math.Clamp(soft.Functions, 0, MaxFunctions),
             VhostUserDeviceOptions external => external.Sockets.Count,
+            HardwareDeviceOptions hardware => Math.Clamp(hardware.FunctionCount, 0, MaxFunctions),
             _ => 0,
         });
         if (functions > MaxFunctions)
@@ -112,7 +116,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
         }
 
-        if (!VirtqueueLayout.IsValidQueueSize(device.QueueSizeMax))
+        if (!RingLayout.IsValidQueueSize(device.QueueSizeMax))
         {
             faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
         }
@@ -147,6 +151,12 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
                 break;
             case VhostUserDeviceOptions external:
                 CheckExternal(faults, place, external);
+                break;
+            case SriovDeviceOptions sriov:
+                CheckSriov(faults, place, sriov);
+                break;
+            case PciDeviceOptions pci:
+                CheckPci(faults, place, pci);
                 break;
         }
     }
@@ -200,6 +210,50 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         if (external.RateBitsPerSecond is not null)
         {
             faults.Add($"{place}.rateBitsPerSecond: the daemon cannot limit a back end that it does not run.");
+        }
+    }
+
+    private static void CheckSriov(List<string> faults, string place, SriovDeviceOptions sriov)
+    {
+        if (string.IsNullOrWhiteSpace(sriov.PhysicalFunction))
+        {
+            faults.Add($"{place}.physicalFunction is empty; name the NIC's interface or PCI address.");
+        }
+
+        if (sriov.Functions is < 1 or > PciFunctionsMax)
+        {
+            faults.Add($"{place}.functions is {sriov.Functions}; write 1 to {PciFunctionsMax}.");
+        }
+
+        if (sriov.Vlan is < 1 or > VlanMax)
+        {
+            faults.Add($"{place}.vlan is {sriov.Vlan}; write 1 to {VlanMax}, or leave it out for none.");
+        }
+    }
+
+    private static void CheckPci(List<string> faults, string place, PciDeviceOptions pci)
+    {
+        if (pci.Functions.Count is 0 or > PciFunctionsMax)
+        {
+            faults.Add($"{place}.functions has {pci.Functions.Count} entries; write the PCI address of each function, 1 to {PciFunctionsMax}.");
+        }
+
+        HashSet<string> seen = [];
+        foreach (string text in pci.Functions)
+        {
+            if (!PciAddress.TryParse(text, out PciAddress address))
+            {
+                faults.Add($"{place}.functions: '{text}' is no PCI address; write one such as 0000:01:10.0.");
+            }
+            else if (!seen.Add(address.ToString()))
+            {
+                faults.Add($"{place}.functions: {address} is there twice.");
+            }
+        }
+
+        if (pci.RateBitsPerSecond is not null)
+        {
+            faults.Add($"{place}.rateBitsPerSecond: nothing in front of these functions limits their rate; use a device of kind sriov.");
         }
     }
 

@@ -2,6 +2,7 @@ using Arrakis.Contract;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
 using Arrakis.Native;
@@ -18,6 +19,7 @@ internal sealed class DaemonService(
     PolicyStore policy,
     IDescriptorStore store,
     DeviceFactory factory,
+    HardwareParts hardware,
     Ledger ledger,
     BindingService bindings,
     BindingRecovery recovery,
@@ -65,6 +67,7 @@ internal sealed class DaemonService(
         ledger.Open(_devices, record);
         await Task.WhenAll(_devices.Select(device => device.StartAsync(sorted.OfDevice(device.Options.Name), cancellationToken))).ConfigureAwait(false);
         await recovery.RunAsync(sorted.Bindings).ConfigureAwait(false);
+        await hardware.RestoreLeftAsync(_devices).ConfigureAwait(false);
         await ForgetDevicesAsync(sorted).ConfigureAwait(false);
         await rehearsal.RunAsync(cancellationToken).ConfigureAwait(false);
         server.Start(environment.Descriptors.FirstOrDefault(static entry => !entry.Name.StartsWith(StoreNames.Prefix, StringComparison.Ordinal)).Descriptor);

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Json;
 using Arrakis.Wire;
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.ControlPlane.Policy;
 
@@ -89,7 +89,7 @@ internal sealed record PolicyRule : IJsonOnDeserialized
         Require(Executable is null || Executable.StartsWith('/'), $"rule '{Name}': executable '{Executable}' is not an absolute path.");
         Require(Devices.Count > 0 || Administrator, $"rule '{Name}' allows nothing; name devices, or make it an administrator's.");
         Require(VirtualFunctions >= 0, $"rule '{Name}': virtualFunctions is negative.");
-        Require(VirtqueueLayout.IsValidQueueSize(QueueSize), $"rule '{Name}': queueSize {QueueSize} is not a power of two from 2 to 32768.");
+        Require(RingLayout.IsValidQueueSize(QueueSize), $"rule '{Name}': queueSize {QueueSize} is not a power of two from 2 to 32768.");
         Require(MemoryBytes >= 0, $"rule '{Name}': memoryBytes is negative.");
         Require(RateBitsPerSecond is null or > 0, $"rule '{Name}': rateBitsPerSecond is not positive; leave it out for no limit.");
         Require(BurstBytes >= 2048, $"rule '{Name}': burstBytes {BurstBytes} is below 2048, one buffer.");

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Arrakis.Contract.Json;
+using Arrakis.Ctl.Doctor;
 using Arrakis.Ctl.Load;
 
 namespace Arrakis.Ctl.Output;
@@ -16,6 +17,7 @@ namespace Arrakis.Ctl.Output;
 [JsonSerializable(typeof(RevocationRow))]
 [JsonSerializable(typeof(ErrorRow))]
 [JsonSerializable(typeof(LoadReport))]
+[JsonSerializable(typeof(DoctorReport))]
 internal sealed partial class CtlJson : JsonSerializerContext;
 
 /// <summary>JSON for people and scripts.</summary>

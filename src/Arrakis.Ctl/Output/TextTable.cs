@@ -23,6 +23,15 @@ internal sealed class TextTable
 
     internal Table Rendered => _table;
 
+    /// <summary>Lets texts of these columns go on in the next line where the terminal is narrow.</summary>
+    internal void Wrap(params ReadOnlySpan<int> columns)
+    {
+        foreach (int column in columns)
+        {
+            _table.Columns[column].NoWrap = false;
+        }
+    }
+
     internal void Add(params ReadOnlySpan<object?> cells)
     {
         var texts = new Text[cells.Length];

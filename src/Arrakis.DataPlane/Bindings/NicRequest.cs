@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis;
@@ -19,8 +20,8 @@ public sealed record NicRequest
     /// <summary>Descriptors in each ring: a power of two, 2 to 32768.</summary>
     public int QueueSize { get; init; } = 256;
 
-    /// <summary>Whether the rings are split or packed. The device has to offer packed ones.</summary>
-    public VirtqueueFormat RingFormat { get; init; } = VirtqueueFormat.Split;
+    /// <summary>Whether the rings are split or packed; the device has to offer packed ones. A device that is not virtio's has a format of its own, which is not asked for.</summary>
+    public RingFormat RingFormat { get; init; } = RingFormat.Split;
 
     /// <summary>
     /// Work to be left to the device, where it offers that and the rings can say it: <see cref="VirtioFeatures.NetChecksum"/>,

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Memory;
@@ -253,13 +254,13 @@ internal sealed unsafe class PacketPool
     }
 
     /// <summary>Writes an entry of an indirect table (virtio 1.2 §2.7.5.3, §2.8.7) that fills a buffer from its start on.</summary>
-    public void WriteTableEntry(int index, int entry, BufferDescriptor descriptor, VirtqueueFormat format)
+    public void WriteTableEntry(int index, int entry, BufferDescriptor descriptor, RingFormat format)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)entry, (uint)(BufferSize / SplitFormat.DescriptorSize), nameof(entry));
         byte* at = _start + index * _stride + entry * SplitFormat.DescriptorSize;
         *(ulong*)at = descriptor.Address.Value;
         *(uint*)(at + SplitFormat.DescriptorLengthOffset) = descriptor.Length;
-        if (format == VirtqueueFormat.Split)
+        if (format == RingFormat.Split)
         {
             *(ushort*)(at + SplitFormat.DescriptorFlagsOffset) = descriptor.Flags;
             *(ushort*)(at + SplitFormat.DescriptorNextOffset) = (descriptor.Flags & DescriptorFlags.Next) != 0 ? descriptor.Id : (ushort)0;

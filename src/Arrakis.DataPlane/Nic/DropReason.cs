@@ -12,6 +12,9 @@ public enum DropReason
     /// <summary>The frame is longer than the MTU allows.</summary>
     FrameTooLong,
 
+    /// <summary>The device says that the frame was damaged on the wire.</summary>
+    FrameDamaged,
+
     /// <summary>An IPv4 packet to this host alone came in a frame to all stations (RFC 1122 §3.3.6).</summary>
     Ipv4UnicastInBroadcast,
 

@@ -5,6 +5,8 @@ using Arrakis.DataPlane.Memory;
 using Arrakis.Native;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
+using Arrakis.Wire.Igb;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Nic;
@@ -41,13 +43,26 @@ internal static class GrantValidation
         | VirtioFeatures.NetHostUso
         | VirtioFeatures.RingEventIndex);
 
+    // Of what is said in virtio's words (an 82576 has no such features): checksums (82576 datasheet §7.1, §7.2).
+    private const VirtioFeatures UnderstoodOfIgb =
+        VirtioFeatures.Version1 | VirtioFeatures.NetChecksum | VirtioFeatures.NetGuestChecksum | VirtioFeatures.NetMac;
+
+    private const string VfioDeviceKind = "anon_inode:[vfio-device]";
+    private const string VfioDeviceNodes = "/dev/vfio/devices/";
     private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 
     private const int MinMtu = 68; // RFC 791 §3.2
 
+    /// <summary>Whether a descriptor's link in /proc is that of a VFIO device, of a group's or of its own node's.</summary>
+    public static bool IsVfioDevice(string? link) =>
+        link == VfioDeviceKind || (link is not null && link.StartsWith(VfioDeviceNodes, StringComparison.Ordinal));
+
     /// <summary>Checks a grant against its descriptors.</summary>
+    /// <param name="grant">The grant.</param>
+    /// <param name="descriptors">What came with it.</param>
+    /// <param name="isDevice">Whether a descriptor whose link in /proc is this one is a device's.</param>
     /// <exception cref="InvalidGrantException">Something does not fit.</exception>
-    public static void Check(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    public static void Check(Grant grant, IReadOnlyList<Descriptor> descriptors, Predicate<string?> isDevice)
     {
         Require(grant.Memory is not null && grant.Queues is not null, "The grant has no memory or no queues.");
         Require((grant.Features & VirtioFeatures.Version1) != 0, "The grant is for a legacy virtio device.");
@@ -61,7 +76,7 @@ internal static class GrantValidation
             grant.Gateway is not { } gateway || (gateway.IsUnicast && gateway != grant.Address.Address),
             $"The gateway {grant.Gateway} is not another host.");
         CheckSteering(grant);
-        CheckEvents(grant, descriptors);
+        CheckSignals(grant, descriptors, isDevice);
     }
 
     private static void CheckMemory(Grant grant)
@@ -102,9 +117,14 @@ internal static class GrantValidation
         var parts = new List<(long Start, long End)> { (grant.Memory.BufferOffset, grant.Memory.BufferOffset + grant.Memory.BufferLength) };
         foreach (QueueGrant queue in grant.Queues)
         {
-            bool isPacked = queue.Ring.Format == VirtqueueFormat.Packed;
-            Require(isPacked == ((grant.Features & VirtioFeatures.RingPacked) != 0), $"A {queue.Ring.Format} ring does not go with the features {grant.Features}.");
-            VirtqueueLayout ring = queue.Ring;
+            RingLayout ring = queue.Ring;
+            bool isPacked = ring.Format == RingFormat.Packed;
+            Require(isPacked == ((grant.Features & VirtioFeatures.RingPacked) != 0), $"A {ring.Format} ring does not go with the features {grant.Features}.");
+            if (ring.Format == RingFormat.Igb)
+            {
+                CheckIgb(grant, queue);
+            }
+
             Require(ring.FitsIn(grant.Memory.Length), $"The ring {ring} is not in queue memory of {grant.Memory.Length} bytes, or is not aligned.");
             parts.Add((ring.DescriptorArea, ring.DescriptorArea + ring.DescriptorAreaLength));
             long driverAreaLength = isPacked ? PackedFormat.DriverNoteOffset + sizeof(ushort) : ring.DriverAreaLength;
@@ -124,6 +144,15 @@ internal static class GrantValidation
         {
             Require(parts[i].Start >= parts[i - 1].End, $"Parts of queue memory overlap at {parts[i].Start}.");
         }
+    }
+
+    private static void CheckIgb(Grant grant, QueueGrant queue)
+    {
+        Require((grant.Features & ~UnderstoodOfIgb) == 0, $"An 82576 does not have {grant.Features & ~UnderstoodOfIgb}.");
+        Require(queue.Doorbell is { Width: sizeof(uint) }, "An 82576 ring has no tail register of 4 bytes.");
+        Require(
+            grant.Memory.BufferSize >= BufferLayout.FrameOffset + IgbReceiveDescriptor.BufferLength,
+            $"An 82576 writes {IgbReceiveDescriptor.BufferLength} bytes, more than a buffer of {grant.Memory.BufferSize} has room for.");
     }
 
     // A /31 and a /32 have no network and no broadcast address (RFC 3021).
@@ -150,14 +179,35 @@ internal static class GrantValidation
     }
 
     // A doorbell that is something else would be written to all the same.
-    private static void CheckEvents(Grant grant, IReadOnlyList<Descriptor> descriptors)
+    private static void CheckSignals(Grant grant, IReadOnlyList<Descriptor> descriptors, Predicate<string?> isDevice)
     {
-        foreach (int place in grant.Queues.SelectMany(static queue => new[] { queue.EventDescriptor, queue.KickDescriptor }).Distinct())
+        var seen = new HashSet<(int, bool)>();
+        foreach (QueueGrant queue in grant.Queues)
         {
-            string? kind = new FileInfo($"/proc/self/fd/{descriptors[place].Number}").LinkTarget;
-            Require(kind == EventFdKind, $"Descriptor {place} is to be an eventfd and is {kind}.");
+            CheckRegister(queue.Doorbell);
+            CheckRegister(queue.EventArm);
+            Require(queue.EventArm is null || queue.Doorbell is not null, "A register for events has no doorbell register beside it.");
+            CheckKind(queue.EventDescriptor, isRegister: false);
+            CheckKind(queue.KickDescriptor, isRegister: queue.Doorbell is not null);
+        }
+
+        void CheckKind(int place, bool isRegister)
+        {
+            if (seen.Add((place, isRegister)))
+            {
+                string? kind = new FileInfo($"/proc/self/fd/{descriptors[place].Number}").LinkTarget;
+                Require(isRegister ? isDevice(kind) : kind == EventFdKind, $"Descriptor {place} is to be {(isRegister ? "a VFIO device" : "an eventfd")} and is {kind}.");
+            }
         }
     }
+
+    private static void CheckRegister(DoorbellRegister? register) =>
+        Require(
+            register is null
+                || (register.Width is sizeof(ushort) or sizeof(uint)
+                    && register.FileOffset is >= 0 and <= DoorbellRegister.MaxFileOffset
+                    && register.FileOffset % register.Width == 0),
+            $"The register {register} is not 2 or 4 bytes at a multiple of that in a device's file.");
 
     private static void Require(bool condition, string message)
     {

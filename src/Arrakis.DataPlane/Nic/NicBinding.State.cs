@@ -97,8 +97,11 @@ public sealed partial class NicBinding
     internal BindingRevokedException? TakenError()
     {
         BindingState state = _status.State;
-        return IsOver(state) ? Revoked(state) : _region.IsFaulted ? RevokedByTruncation() : null;
+        return IsOver(state) ? Revoked(state) : _region.IsFaulted || _registers.IsFaulted ? RevokedByTruncation() : null;
     }
+
+    /// <summary>Whether the device's registers were taken away. Pollers only.</summary>
+    internal bool AreRegistersFaulted => _registers.IsFaulted;
 
     /// <summary>Lets the application know that the binding is asked back: once, though each poller sees it.</summary>
     internal void AskForRevocation()
@@ -152,6 +155,7 @@ public sealed partial class NicBinding
 
             _closeStarted = true;
             _region.Dispose();
+            _registers.Dispose();
             _status.Dispose();
             CloseDescriptors();
         }

@@ -23,18 +23,26 @@ public sealed partial class NicBinding : IAsyncDisposable
     private readonly Func<RevocationRequest, NicBinding, ValueTask>? _onRevocationRequested;
     private readonly StatusPageReader _status;
     private readonly DmaRegion _region;
+    private readonly DeviceRegisters _registers = new();
     private readonly NicQueue[] _queues;
     private readonly NicQueue? _only; // Where there is one queue.
     private readonly byte[] _steeringKey;
 
     /// <summary>Takes a grant and its descriptors, of which it becomes the owner, also where it throws.</summary>
+    /// <param name="grant">The grant.</param>
+    /// <param name="descriptors">What came with it.</param>
+    /// <param name="release">Gives the binding back.</param>
+    /// <param name="onRevocationRequested">Called when the binding is asked back.</param>
+    /// <param name="time">The clock; null takes the system's.</param>
+    /// <param name="isDevice">Whether a descriptor whose link in /proc is this one is a device's; null takes VFIO's only.</param>
     /// <exception cref="InvalidGrantException">The grant does not fit its descriptors, or this data plane cannot run it.</exception>
     internal NicBinding(
         Grant grant,
         IReadOnlyList<Descriptor> descriptors,
         Func<NicBinding, ValueTask> release,
         Func<RevocationRequest, NicBinding, ValueTask>? onRevocationRequested = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        Predicate<string?>? isDevice = null)
     {
         Grant = grant;
         Time = time ?? TimeProvider.System;
@@ -44,7 +52,7 @@ public sealed partial class NicBinding : IAsyncDisposable
         MaxFrameLength = grant.Mtu + EthernetView.HeaderLength;
         try
         {
-            GrantValidation.Check(grant, descriptors);
+            GrantValidation.Check(grant, descriptors, isDevice ?? GrantValidation.IsVfioDevice);
             _steeringKey = grant.Steering is { } steering ? Convert.FromHexString(steering.ToeplitzKey) : [];
             _status = StatusPageReader.Map(grant, descriptors[Grant.StatusDescriptor]);
             _region = DmaRegion.Map(grant.Memory, descriptors[Grant.MemoryDescriptor]);
@@ -53,12 +61,13 @@ public sealed partial class NicBinding : IAsyncDisposable
             _queues = new NicQueue[grant.QueuePairs];
             for (int i = 0; i < _queues.Length; i++)
             {
-                _queues[i] = new NicQueue(this, i, in parts, DescriptorsOf(i));
+                _queues[i] = new NicQueue(this, i, in parts, SignalsOf(i));
             }
         }
         catch (Exception e)
         {
             _region?.Dispose();
+            _registers.Dispose();
             _status?.Dispose();
             CloseDescriptors();
             if (e is LinuxException { Errno: var errno } && (errno == LibC.EACCES || errno == LibC.ENODEV || errno == LibC.EINVAL || errno == LibC.EBADF))
@@ -169,11 +178,20 @@ public sealed partial class NicBinding : IAsyncDisposable
         }
     }
 
-    private (EventFd Event, EventFd ReceiveKick, EventFd TransmitKick) DescriptorsOf(int pair)
+    private (EventFd Event, Doorbell Receive, Doorbell Transmit) SignalsOf(int pair)
     {
         QueueGrant receive = Grant.Queues[2 * pair];
-        QueueGrant transmit = Grant.Queues[2 * pair + 1];
-        return (new EventFd(_descriptors[receive.EventDescriptor]), new EventFd(_descriptors[receive.KickDescriptor]), new EventFd(_descriptors[transmit.KickDescriptor]));
+        return (new EventFd(_descriptors[receive.EventDescriptor]), DoorbellOf(receive), DoorbellOf(Grant.Queues[2 * pair + 1]));
+    }
+
+    private Doorbell DoorbellOf(QueueGrant queue)
+    {
+        Descriptor file = _descriptors[queue.KickDescriptor];
+        return queue.Doorbell is { } register
+            ? new Doorbell(
+                _registers.Map(register, queue.KickDescriptor, file),
+                queue.EventArm is { } arm ? _registers.Map(arm, queue.KickDescriptor, file) : null)
+            : new Doorbell(new EventFd(file));
     }
 
     private void CloseDescriptors()

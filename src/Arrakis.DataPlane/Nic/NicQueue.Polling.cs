@@ -223,8 +223,15 @@ public sealed partial class NicQueue
     }
 
     /// <summary>Reads the clock, and does what has to be done now and then.</summary>
+    /// <exception cref="Contract.BindingRevokedException">The control plane has taken the device's registers.</exception>
     internal void UpdateClock()
     {
+        // Now and then is enough: nothing that the rings do depends on a register, and the status page tells sooner.
+        if (Nic.AreRegistersFaulted)
+        {
+            throw RevokedError();
+        }
+
         if (ReadClock() >= _nextTick)
         {
             _nextTick = _now + TickInterval;

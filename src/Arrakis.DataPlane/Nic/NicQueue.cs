@@ -41,12 +41,12 @@ public sealed partial class NicQueue
     /// <param name="nic">The binding.</param>
     /// <param name="index">Which of its pairs.</param>
     /// <param name="parts">What the queues of a binding have in common.</param>
-    /// <param name="descriptors">The event, the receive and the transmit doorbell.</param>
-    internal NicQueue(NicBinding nic, int index, in SharedParts parts, (EventFd Event, EventFd ReceiveKick, EventFd TransmitKick) descriptors)
+    /// <param name="signals">The event, the receive and the transmit doorbell.</param>
+    internal NicQueue(NicBinding nic, int index, in SharedParts parts, (EventFd Event, Doorbell Receive, Doorbell Transmit) signals)
     {
         Nic = nic;
         Index = index;
-        Event = descriptors.Event;
+        Event = signals.Event;
         MaxFrameLength = nic.MaxFrameLength;
         _time = nic.Time;
         _clockStart = parts.ClockStart;
@@ -56,8 +56,8 @@ public sealed partial class NicQueue
         long buffers = grant.Memory.BufferLength / grant.Memory.BufferSize / grant.QueuePairs;
         long bufferBytes = buffers * grant.Memory.BufferSize;
         _pool = new PacketPool(_region, grant.Memory with { BufferOffset = grant.Memory.BufferOffset + index * bufferBytes, BufferLength = bufferBytes });
-        _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[2 * index], grant.Features, descriptors.ReceiveKick);
-        _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[2 * index + 1], grant.Features, descriptors.TransmitKick);
+        _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[2 * index], grant.Features, signals.Receive, Counters);
+        _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[2 * index + 1], grant.Features, signals.Transmit);
         _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
         _arp = new ArpProtocol(grant.Mac, grant.Address, grant.Gateway, _sender, Counters, parts.Neighbours);
         var ip = new Ipv4Layer(grant.Address, new IcmpEcho(grant.Mac, grant.Address.Address, _sender, Counters), new UdpInput(_pool), Counters);

@@ -1,6 +1,5 @@
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -14,7 +13,7 @@ internal interface IVirtqueue<TSelf>
     where TSelf : struct, IVirtqueue<TSelf>
 {
     /// <summary>Finds the ring in queue memory; no events are asked for.</summary>
-    static abstract TSelf Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, EventFd doorbell);
+    static abstract TSelf Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell);
 
     /// <summary>Descriptors in the ring.</summary>
     int Size { get; }

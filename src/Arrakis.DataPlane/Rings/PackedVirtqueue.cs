@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -21,7 +21,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
     private readonly byte* _ring;
     private readonly byte* _driverEvent;
     private readonly byte* _deviceEvent;
-    private readonly EventFd _doorbell;
+    private readonly Doorbell _doorbell;
     private readonly ushort[] _chainLengths; // By id; zero while it is not with the device.
     private readonly QueueDirection _direction;
     private readonly uint _mask;
@@ -42,9 +42,9 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
     private uint _batchLeft;
     private uint _batchLength;
 
-    private PackedVirtqueue(DmaRegion region, QueueGrant queue, VirtioFeatures features, EventFd doorbell)
+    private PackedVirtqueue(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
     {
-        VirtqueueLayout layout = queue.Ring;
+        RingLayout layout = queue.Ring;
         _ring = region.At(layout.DescriptorArea, layout.DescriptorAreaLength);
         _driverEvent = region.At(layout.DriverArea, layout.DriverAreaLength);
         _deviceEvent = region.At(layout.DeviceArea, layout.DeviceAreaLength);
@@ -65,7 +65,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
     public readonly int Unpublished => (int)(_nextAvailable - _published);
 
     /// <inheritdoc/>
-    public static PackedVirtqueue Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
+    public static PackedVirtqueue Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
         new(region, queue, features, doorbell);
 
     /// <inheritdoc/>
@@ -168,7 +168,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public readonly void RingDoorbell() => _doorbell.Signal();
+    public readonly void RingDoorbell() => _doorbell.Ring();
 
     // One in the first round, then it changes each round.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -28,7 +27,7 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
     private TQueue _queue;
     private int _waiting; // Taken from the queue, and part of a frame whose other buffers had not come yet.
 
-    public ReceiveRing(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell)
+    public ReceiveRing(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
         : base(pool, queue.Ring.QueueSize)
     {
         _queue = TQueue.Attach(region, queue, features, doorbell);

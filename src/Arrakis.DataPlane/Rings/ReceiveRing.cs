@@ -1,13 +1,13 @@
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
 
 /// <summary>
-/// A virtio-net receive queue (virtio 1.2 §5.1.6.3). Each descriptor always has a buffer: who takes one out puts another in,
+/// A receive queue: virtio-net's (virtio 1.2 §5.1.6.3) or another device's. Each descriptor always has a buffer: who takes one out puts another in,
 /// so the ring never runs dry because an application holds packets. What is virtual here is called once a batch.
 /// </summary>
 internal abstract class ReceiveRing
@@ -27,11 +27,20 @@ internal abstract class ReceiveRing
     private protected int[] Buffers { get; }
 
     /// <summary>Makes the ring of a grant, full of buffers; the device is not told before <see cref="Start"/>.</summary>
+    /// <param name="region">Queue memory.</param>
+    /// <param name="pool">Where buffers come from.</param>
+    /// <param name="queue">The ring.</param>
+    /// <param name="features">What the binding has.</param>
+    /// <param name="doorbell">What tells the device.</param>
+    /// <param name="counters">Where frames are counted that the ring itself drops.</param>
     /// <exception cref="InvalidGrantException">The pool has too few buffers.</exception>
-    public static ReceiveRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
-        queue.Ring.Format == VirtqueueFormat.Packed
-            ? new ReceiveRing<PackedVirtqueue>(region, pool, queue, features, doorbell)
-            : new ReceiveRing<SplitVirtqueue>(region, pool, queue, features, doorbell);
+    public static ReceiveRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell, NetCounters? counters = null) =>
+        queue.Ring.Format switch
+        {
+            RingFormat.Packed => new ReceiveRing<PackedVirtqueue>(region, pool, queue, features, doorbell),
+            RingFormat.Igb => new IgbReceiveRing(region, pool, queue, features, doorbell, counters),
+            _ => new ReceiveRing<SplitVirtqueue>(region, pool, queue, features, doorbell),
+        };
 
     /// <summary>Tells the device of the first buffers.</summary>
     public abstract void Start();

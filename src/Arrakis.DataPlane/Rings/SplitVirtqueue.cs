@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -20,7 +20,7 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     private readonly byte* _descriptors;
     private readonly byte* _available;
     private readonly byte* _used;
-    private readonly EventFd _doorbell;
+    private readonly Doorbell _doorbell;
     private readonly WrittenDescriptor[] _written; // What each descriptor says.
     private readonly byte* _nowhere; // Where a descriptor that says so already is written to.
     private readonly ulong[] _nowhereOwner;
@@ -44,9 +44,9 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     private uint _batchLeft;
     private uint _batchLength;
 
-    private SplitVirtqueue(DmaRegion region, QueueGrant queue, VirtioFeatures features, EventFd doorbell)
+    private SplitVirtqueue(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
     {
-        VirtqueueLayout layout = queue.Ring;
+        RingLayout layout = queue.Ring;
         _descriptors = region.At(layout.DescriptorArea, layout.DescriptorAreaLength);
         _available = region.At(layout.DriverArea, layout.DriverAreaLength);
         _used = region.At(layout.DeviceArea, layout.DeviceAreaLength);
@@ -69,7 +69,7 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     public readonly int Unpublished => (int)(_nextAvailable - _published);
 
     /// <inheritdoc/>
-    public static SplitVirtqueue Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
+    public static SplitVirtqueue Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
         new(region, queue, features, doorbell);
 
     /// <inheritdoc/>
@@ -182,7 +182,7 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public readonly void RingDoorbell() => _doorbell.Signal();
+    public readonly void RingDoorbell() => _doorbell.Ring();
 
     private readonly ref ushort UsedEvent => ref *(ushort*)(_available + SplitFormat.EntriesOffset + (nint)Size * SplitFormat.AvailableEntrySize);
 

@@ -1,3 +1,4 @@
+using Arrakis.Wire.Frames;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -10,6 +11,10 @@ namespace Arrakis.DataPlane.Rings;
 /// <param name="HeadersLength">Bytes of all headers, which each segment gets.</param>
 internal readonly record struct TransmitOffload(ushort ChecksumStart, ushort ChecksumField, byte SegmentType = 0, ushort SegmentSize = 0, ushort HeadersLength = 0)
 {
+    /// <summary>The checksum of UDP over IPv4 without options, in an untagged Ethernet frame.</summary>
+    public static readonly TransmitOffload UdpOverIpv4 =
+        new(EthernetView.HeaderLength + Ipv4View.MinHeaderLength, UdpView.ChecksumOffset);
+
     /// <summary>The features that a device must have for it.</summary>
     public VirtioFeatures Needed => VirtioFeatures.NetChecksum | SegmentType switch
     {

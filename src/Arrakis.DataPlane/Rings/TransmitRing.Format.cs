@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -13,7 +12,7 @@ internal sealed class TransmitRing<TQueue> : TransmitRing
     private readonly UsedBuffer[] _used;
     private TQueue _queue;
 
-    public TransmitRing(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell)
+    public TransmitRing(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
         : base(pool, queue.Ring, features)
     {
         _queue = TQueue.Attach(region, queue, features, doorbell);

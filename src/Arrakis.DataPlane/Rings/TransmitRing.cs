@@ -2,37 +2,45 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
-using Arrakis.Native.Events;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
 
 /// <summary>
-/// A virtio-net transmit queue (virtio 1.2 §5.1.6.2). Posting only notes the frame; <see cref="Flush"/> writes the
-/// descriptors of all of them. What is virtual here is called once a batch.
+/// A transmit queue: virtio-net's (virtio 1.2 §5.1.6.2), in which each frame has a header before it, or another device's, in
+/// which the descriptors say all. Posting only notes the frame; <see cref="Flush"/> writes the descriptors of all of them. What
+/// is virtual here is called once a batch.
 /// </summary>
 internal abstract class TransmitRing
 {
+    /// <summary>Of a posted frame's first buffer, where there are no headers: the device fills the UDP checksum in.</summary>
+    private protected const ushort LeavesChecksum = 1 << 8;
+
     private const int NoBuffer = -1;
     private const int NoId = -1;
 
     private readonly VirtioFeatures _features;
-    private readonly VirtqueueFormat _format;
+    private readonly RingFormat _format;
     private readonly bool _inOrder;
+    private readonly bool _hasHeaders;
     private readonly ushort[] _freeIds; // A stack: a lightly loaded ring uses the same lines again and again.
     private readonly int[] _chainIds; // By id: the next descriptor of the same frame.
     private readonly int[] _following; // By buffer: the next one of the same frame.
     private ushort _nextId; // In order, ids go round instead.
 
-    private protected TransmitRing(PacketPool pool, VirtqueueLayout ring, VirtioFeatures features)
+    private protected TransmitRing(PacketPool pool, RingLayout ring, VirtioFeatures features)
     {
         int size = ring.QueueSize;
         Pool = pool;
         Size = size;
         _format = ring.Format;
-        FreeCount = size;
+        _hasHeaders = ring.Format != RingFormat.Igb;
+
+        // In the others a tail that is the head means that all is sent: they are never full.
+        Capacity = FreeCount = _hasHeaders ? size : size - 1;
         _features = features;
-        _inOrder = (features & VirtioFeatures.InOrder) != 0;
+        _inOrder = !_hasHeaders || (features & VirtioFeatures.InOrder) != 0;
         Posted = new BufferDescriptor[size];
         Buffers = new int[size];
         _freeIds = new ushort[size];
@@ -53,7 +61,10 @@ internal abstract class TransmitRing
     public int FreeCount { get; private protected set; }
 
     /// <summary>Whether the device has frames that it has not given back.</summary>
-    public bool HasOutstanding => FreeCount != Size;
+    public bool HasOutstanding => FreeCount != Capacity;
+
+    /// <summary>The most descriptors that the device can have.</summary>
+    private protected int Capacity { get; private set; }
 
     private protected PacketPool Pool { get; }
 
@@ -66,10 +77,13 @@ internal abstract class TransmitRing
     private protected int[] Buffers { get; }
 
     /// <summary>Makes the ring of a grant.</summary>
-    public static TransmitRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, EventFd doorbell) =>
-        queue.Ring.Format == VirtqueueFormat.Packed
-            ? new TransmitRing<PackedVirtqueue>(region, pool, queue, features, doorbell)
-            : new TransmitRing<SplitVirtqueue>(region, pool, queue, features, doorbell);
+    public static TransmitRing Create(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
+        queue.Ring.Format switch
+        {
+            RingFormat.Packed => new TransmitRing<PackedVirtqueue>(region, pool, queue, features, doorbell),
+            RingFormat.Igb => new IgbTransmitRing(region, pool, queue, features, doorbell),
+            _ => new TransmitRing<SplitVirtqueue>(region, pool, queue, features, doorbell),
+        };
 
     /// <summary>Posts a frame that lies in a buffer from <see cref="BufferLayout.FrameOffset"/> plus <paramref name="offset"/> on. False, and the caller keeps the buffer, if the ring is full.</summary>
     /// <exception cref="InvalidOperationException">The handle is stale.</exception>
@@ -96,18 +110,21 @@ internal abstract class TransmitRing
     public bool TryPost(ReadOnlySpan<TransmitSegment> segments, TransmitOffload? offload)
     {
         ArgumentOutOfRangeException.ThrowIfZero(segments.Length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(segments.Length, Size);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(segments.Length, Capacity);
         if (offload is { } asked && (asked.Needed & ~_features) != 0)
         {
             ThrowMissing(asked);
         }
+
+        int firstHeaderLength = _hasHeaders ? VirtioNetHeader.Length : 0;
+        ushort firstFlags = _hasHeaders ? (ushort)0 : FlagsOf(offload?.Word ?? 0, offload?.ChecksumField ?? 0);
 
         foreach (ref readonly TransmitSegment segment in segments)
         {
             _ = Pool.Bytes(segment.Buffer, segment.Offset, segment.Length);
         }
 
-        int headerOffset = segments[0].Offset - VirtioNetHeader.Length;
+        int headerOffset = segments[0].Offset - firstHeaderLength;
         ArgumentOutOfRangeException.ThrowIfNegative(headerOffset);
         bool isIndirect = NeedsTable(segments.Length);
         int descriptors = isIndirect ? 1 : segments.Length;
@@ -134,17 +151,21 @@ internal abstract class TransmitRing
             last = index;
         }
 
-        Pool.WriteHeader(segments[0].Buffer.Index, headerOffset, offload?.Word ?? 0, offload?.ChecksumField ?? 0);
+        if (_hasHeaders)
+        {
+            Pool.WriteHeader(segments[0].Buffer.Index, headerOffset, offload?.Word ?? 0, offload?.ChecksumField ?? 0);
+        }
+
         int first = PostedCount;
         for (int i = 0; i < segments.Length; i++)
         {
             // The first one begins with the header; all but the last go on in the next.
-            int headerLength = i == 0 ? VirtioNetHeader.Length : 0;
+            int headerLength = i == 0 ? firstHeaderLength : 0;
             var descriptor = new BufferDescriptor(
                 Pool.AddressOf(segments[i].Buffer.Index) + (segments[i].Offset - headerLength),
                 (uint)(segments[i].Length + headerLength),
                 (ushort)(i + 1),
-                i == segments.Length - 1 ? (ushort)0 : DescriptorFlags.Next);
+                (ushort)((i == 0 ? firstFlags : 0) | (i == segments.Length - 1 ? 0 : DescriptorFlags.Next)));
             if (isIndirect)
             {
                 Pool.WriteTableEntry(table, i, descriptor, _format);
@@ -206,9 +227,21 @@ internal abstract class TransmitRing
         FreeId(id);
     }
 
+    /// <summary>Passes over ids that stay with the ring, before the first frame. Returns the next one.</summary>
+    private protected uint SkipIds(int count)
+    {
+        Capacity = FreeCount -= count;
+        return _nextId += (ushort)count;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool Post(PacketBuffer buffer, int offset, int frameLength, ulong header, ushort checksumField)
     {
+        if (!_hasHeaders)
+        {
+            return PostBare(buffer, offset, frameLength, header, checksumField);
+        }
+
         int index = Pool.ToRing(buffer, offset, frameLength);
         Pool.SetHeader(index, offset, header, checksumField);
         ushort id = TakeId();
@@ -219,6 +252,32 @@ internal abstract class TransmitRing
             id,
             0);
         return true;
+    }
+
+    private bool PostBare(PacketBuffer buffer, int offset, int frameLength, ulong header, ushort checksumField)
+    {
+        ushort flags = FlagsOf(header, checksumField);
+        int index = Pool.ToRing(buffer, offset, frameLength);
+        ushort id = TakeId();
+        Buffers[id] = index;
+        Posted[PostedCount++] = new BufferDescriptor(Pool.AddressOf(index) + (BufferLayout.FrameOffset + offset), (uint)frameLength, id, flags);
+        return true;
+    }
+
+    // Where there are no headers, the device knows one kind of frame of which it does something.
+    private static ushort FlagsOf(ulong header, ushort checksumField)
+    {
+        if (header == 0)
+        {
+            return 0;
+        }
+
+        if (header != TransmitOffload.UdpOverIpv4.Word || checksumField != TransmitOffload.UdpOverIpv4.ChecksumField)
+        {
+            throw new InvalidOperationException("The device fills the checksum of UDP over IPv4 without options in, and no other.");
+        }
+
+        return LeavesChecksum;
     }
 
     [DoesNotReturn]

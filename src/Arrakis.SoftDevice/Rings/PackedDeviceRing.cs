@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Arrakis.SoftDevice.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Rings;
@@ -103,7 +104,7 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
     {
         ArgumentNullException.ThrowIfNull(memory);
         ring = null;
-        if (!VirtqueueLayout.IsValidQueueSize(size))
+        if (!RingLayout.IsValidQueueSize(size))
         {
             return RingFault.SizeInvalid;
         }
@@ -114,7 +115,7 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
         }
 
         // Alignments of §2.8.10.1: 16, 4 and 4.
-        VirtqueueLayout layout = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, size);
+        RingLayout layout = RingLayout.At(RingFormat.Packed, 0, size);
         byte* descriptors = memory.Translate(ringAddress, (ulong)layout.DescriptorAreaLength);
         if (descriptors is null || ((nuint)descriptors & 15) != 0)
         {
@@ -146,7 +147,7 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
     /// <param name="ring">The ring, where there is no fault.</param>
     public static RingFault TryAttach(
         MemoryTable memory,
-        VirtqueueLayout layout,
+        RingLayout layout,
         FrontEndAddress start,
         ushort next,
         VirtioFeatures features,

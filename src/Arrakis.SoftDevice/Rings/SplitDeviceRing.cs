@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Arrakis.SoftDevice.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Rings;
@@ -79,13 +80,13 @@ public sealed unsafe class SplitDeviceRing : DeviceRing
     {
         ArgumentNullException.ThrowIfNull(memory);
         ring = null;
-        if (!VirtqueueLayout.IsValidQueueSize(size))
+        if (!RingLayout.IsValidQueueSize(size))
         {
             return RingFault.SizeInvalid;
         }
 
         // Alignments of §2.7: 16, 2 and 4. Mappings are page aligned, but a region may start anywhere in its mapping.
-        VirtqueueLayout layout = VirtqueueLayout.At(VirtqueueFormat.Split, 0, size);
+        RingLayout layout = RingLayout.At(RingFormat.Split, 0, size);
         byte* table = memory.Translate(descriptors, (ulong)layout.DescriptorAreaLength);
         if (table is null || ((nuint)table & 15) != 0)
         {
@@ -114,7 +115,7 @@ public sealed unsafe class SplitDeviceRing : DeviceRing
     /// <param name="start">The address that the offsets count from.</param>
     /// <param name="next">The first entry of the available ring to take.</param>
     /// <param name="ring">The ring, where there is no fault.</param>
-    public static RingFault TryAttach(MemoryTable memory, VirtqueueLayout layout, FrontEndAddress start, ushort next, out SplitDeviceRing? ring) =>
+    public static RingFault TryAttach(MemoryTable memory, RingLayout layout, FrontEndAddress start, ushort next, out SplitDeviceRing? ring) =>
         TryAttach(memory, layout, start, next, VirtioFeatures.None, out ring);
 
     /// <summary>Finds a ring that lies in memory as <paramref name="layout"/> says, counted from <paramref name="start"/>.</summary>
@@ -126,7 +127,7 @@ public sealed unsafe class SplitDeviceRing : DeviceRing
     /// <param name="ring">The ring, where there is no fault.</param>
     public static RingFault TryAttach(
         MemoryTable memory,
-        VirtqueueLayout layout,
+        RingLayout layout,
         FrontEndAddress start,
         ushort next,
         VirtioFeatures features,

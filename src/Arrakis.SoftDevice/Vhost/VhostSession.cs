@@ -6,6 +6,7 @@ using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Ports.Vf;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.SoftDevice.Switch;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -269,7 +270,7 @@ internal sealed class VhostSession : IDisposable
         VringState state = message.ReadState();
         VringSetup ring = StoppedRing(message, state.Index);
         message.Require(
-            state.Value <= int.MaxValue && VirtqueueLayout.IsValidQueueSize((int)state.Value) && state.Value <= _maxQueueSize,
+            state.Value <= int.MaxValue && RingLayout.IsValidQueueSize((int)state.Value) && state.Value <= _maxQueueSize,
             $"a ring of {state.Value} is not a power of two from 2 to {_maxQueueSize}");
         ring.Size = (int)state.Value;
     }

@@ -3,6 +3,7 @@ using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Tests.Support;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -78,7 +79,7 @@ public sealed class BindTests
         Binding binding = await plane.BindAsync(Packed());
 
         Assert.Equal(VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder, binding.Record.Grant.Features);
-        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(VirtqueueFormat.Packed, queue.Ring.Format));
+        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(RingFormat.Packed, queue.Ring.Format));
         Assert.Equal(PackedFormat.WrapBit, device.BackEnds[0].Bases[0]);
         Assert.Equal(PackedFormat.WrapBit, device.BackEnds[0].Bases[1]);
     }
@@ -91,10 +92,10 @@ public sealed class BindTests
         await using var store = new MemoryStore();
         await using Plane plane = await Plane.StartAsync(device, store);
 
-        Binding binding = await plane.BindAsync(Packed() with { RingFormat = VirtqueueFormat.Split });
+        Binding binding = await plane.BindAsync(Packed() with { RingFormat = RingFormat.Split });
 
         Assert.Equal(VirtioFeatures.Version1, binding.Record.Grant.Features);
-        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(VirtqueueFormat.Split, queue.Ring.Format));
+        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(RingFormat.Split, queue.Ring.Format));
         Assert.Equal(0u, device.BackEnds[0].Bases[0]);
     }
 
@@ -236,6 +237,15 @@ public sealed class BindTests
         await Task.WhenAll(plane.Device.BackEnds.Select(static backEnd => backEnd.Ended)).WaitAsync(s_patience);
     }
 
+    [Fact]
+    public void A_ring_format_that_is_the_devices_to_choose_cannot_be_asked_for()
+    {
+        ArrakisException fault = Assert.Throws<ArrakisException>(
+            () => QueueMemoryPlan.For(new BindNicRequest { Id = 1, QueueSize = 64, RingFormat = RingFormat.Igb, Features = VirtioFeatures.RingPacked }));
+        Assert.Equal(ErrorCode.InvalidRequest, fault.Code);
+        Assert.Contains("split or packed", fault.Remedy, StringComparison.Ordinal);
+    }
+
     private static BindNicRequest Packed() =>
-        new() { Id = 1, Buffers = 16, QueueSize = 64, RingFormat = VirtqueueFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder };
+        new() { Id = 1, Buffers = 16, QueueSize = 64, RingFormat = RingFormat.Packed, Features = VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder };
 }

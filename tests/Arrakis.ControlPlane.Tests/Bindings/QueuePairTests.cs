@@ -5,6 +5,7 @@ using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Tests.Support;
 using Arrakis.Native;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -16,10 +17,10 @@ public sealed class QueuePairTests
     private const int Pairs = 4;
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split, 1)]
-    [InlineData(VirtqueueFormat.Split, 8)]
-    [InlineData(VirtqueueFormat.Packed, 3)]
-    public void Rings_and_buffers_of_all_pairs_lie_apart_in_one_memory_and_are_charged(VirtqueueFormat format, int pairs)
+    [InlineData(RingFormat.Split, 1)]
+    [InlineData(RingFormat.Split, 8)]
+    [InlineData(RingFormat.Packed, 3)]
+    public void Rings_and_buffers_of_all_pairs_lie_apart_in_one_memory_and_are_charged(RingFormat format, int pairs)
     {
         var plan = QueueMemoryPlan.For(new BindNicRequest { Id = 1, QueuePairs = pairs, Buffers = 1000, RingFormat = format, Features = VirtioFeatures.RingPacked });
 

@@ -1,6 +1,8 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
@@ -73,7 +75,13 @@ internal sealed class FakeDevice : INicDevice
 
     public Task WaitUpAsync(CancellationToken cancellation) => Task.CompletedTask;
 
-    public UnixSocket Connect(int function)
+    public Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation) =>
+        VhostUserSession.OpenAsync(Options.Name, Connect(), request, context, cancellation);
+
+    public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
+        VhostUserSession.Adopt(record.Grant, parts, context);
+
+    private UnixSocket Connect()
     {
         if (ConnectFault is { } fault)
         {

@@ -1,6 +1,7 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
@@ -23,10 +24,11 @@ internal sealed class Plane : IAsyncDisposable
         time ??= TimeProvider.System;
         Policy = new PolicyStore(new PolicyDocument { Rules = [new PolicyRule { Name = "all", Anyone = true, Devices = ["*"], VirtualFunctions = 100, MemoryBytes = 1L << 40, QueueSize = 1024 }] });
         Ledger = new Ledger(time, new Random(1));
-        var links = new LinkSupervisor(store, _bell, _loop, time, NullLogger<LinkSupervisor>.Instance);
+        var context = new SessionContext(_loop, time);
+        var links = new LinkSupervisor(store, _bell, context, time, NullLogger<LinkSupervisor>.Instance);
         var builder = new BindingBuilder(time, NullLogger<BindingBuilder>.Instance);
         Bindings = new BindingService(Ledger, Policy, builder, links, _bell, store, _loop, time, NullLogger<BindingService>.Instance);
-        Recovery = new BindingRecovery(Ledger, Bindings, links, store, _loop, time, NullLogger<BindingRecovery>.Instance);
+        Recovery = new BindingRecovery(Ledger, Bindings, links, store, context, NullLogger<BindingRecovery>.Instance);
     }
 
     internal FakeDevice Device { get; }

@@ -1,3 +1,4 @@
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Device;
@@ -34,7 +35,7 @@ internal static unsafe class HostileWrites
     /// <summary>The id in an entry of the available ring.</summary>
     public static ushort AvailableEntry(this TestDevice device, int queue, int index)
     {
-        VirtqueueLayout ring = device.Grant.Queues[queue].Ring;
+        RingLayout ring = device.Grant.Queues[queue].Ring;
         return *(ushort*)(device.Mapping.Start + ring.DriverArea + SplitFormat.EntriesOffset + (index & (ring.QueueSize - 1)) * SplitFormat.AvailableEntrySize);
     }
 

@@ -7,6 +7,7 @@ using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.SoftDevice.Switch;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Device;
@@ -31,9 +32,9 @@ internal sealed class OffloadDevice : IAsyncDisposable
     public OffloadDevice(VirtioFeatures features, int queueSize = 256, int buffers = 1024, int bufferSize = 2112)
     {
         _features = features | VirtioFeatures.Version1;
-        VirtqueueFormat format = (features & VirtioFeatures.RingPacked) != 0 ? VirtqueueFormat.Packed : VirtqueueFormat.Split;
-        VirtqueueLayout receive = VirtqueueLayout.At(format, 0, queueSize);
-        VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, queueSize);
+        RingFormat format = (features & VirtioFeatures.RingPacked) != 0 ? RingFormat.Packed : RingFormat.Split;
+        RingLayout receive = RingLayout.At(format, 0, queueSize);
+        RingLayout transmit = RingLayout.At(format, receive.End + RingLayout.PartAlignment, queueSize);
         long offset = (transmit.End + 2 * 4095) / 4096 * 4096;
         _file = MemoryFile.Create("test offloads", offset + (long)buffers * bufferSize, PagePreference.BaseOnly);
         using (MemoryMapping page = MemoryMapping.Map(_status.Descriptor, 0, StatusPageLayout.Length, MappingAccess.ReadWrite))
@@ -193,7 +194,7 @@ internal sealed class OffloadDevice : IAsyncDisposable
         }
     }
 
-    private DeviceRing Attach(VirtqueueLayout ring)
+    private DeviceRing Attach(RingLayout ring)
     {
         RingFault fault = DeviceRing.TryAttach(
             _table,
@@ -201,7 +202,7 @@ internal sealed class OffloadDevice : IAsyncDisposable
             new FrontEndAddress(IovaBase + (ulong)ring.DescriptorArea),
             new FrontEndAddress(IovaBase + (ulong)ring.DriverArea),
             new FrontEndAddress(IovaBase + (ulong)ring.DeviceArea),
-            ring.Format == VirtqueueFormat.Packed ? PackedFormat.WrapBit : (ushort)0,
+            ring.Format == RingFormat.Packed ? PackedFormat.WrapBit : (ushort)0,
             _features,
             out DeviceRing? device);
         Assert.Equal(RingFault.None, fault);

@@ -7,6 +7,7 @@ using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Device;
@@ -42,7 +43,7 @@ internal sealed unsafe class TestDevice : IDisposable
         {
             // Descriptors as the daemon lays them out: of each pair the event, then the doorbells of its rings.
             int pairEvent = Grant.EventDescriptor + i / 2 * 3;
-            var ring = VirtqueueLayout.At(VirtqueueFormat.Split, end, queueSize);
+            var ring = RingLayout.At(RingFormat.Split, end, queueSize);
             rings[i] = new QueueGrant(i % 2 == 0 ? QueueDirection.Receive : QueueDirection.Transmit, ring, pairEvent + 1 + i % 2, pairEvent);
             end = ring.End;
         }
@@ -270,7 +271,7 @@ internal sealed unsafe class TestDevice : IDisposable
         Array.ForEach(_kicks, static kick => kick.Dispose());
     }
 
-    private SplitDeviceRing Attach(VirtqueueLayout layout)
+    private SplitDeviceRing Attach(RingLayout layout)
     {
         ushort next = Volatile.Read(ref *(ushort*)(Mapping.Start + layout.DeviceArea + SplitFormat.IndexOffset));
         RingFault fault = SplitDeviceRing.TryAttach(_table, layout, new FrontEndAddress(IovaBase), next, out SplitDeviceRing? ring);

@@ -15,8 +15,8 @@ internal sealed class TestRings : IDisposable
         try
         {
             Pool = new PacketPool(_region, Device.Grant.Memory);
-            Receive = ReceiveRing.Create(_region, Pool, Device.Grant.Queues[0], Device.Grant.Features, Device.ReceiveKick);
-            Transmit = TransmitRing.Create(_region, Pool, Device.Grant.Queues[1], Device.Grant.Features, Device.TransmitKick);
+            Receive = ReceiveRing.Create(_region, Pool, Device.Grant.Queues[0], Device.Grant.Features, new Doorbell(Device.ReceiveKick));
+            Transmit = TransmitRing.Create(_region, Pool, Device.Grant.Queues[1], Device.Grant.Features, new Doorbell(Device.TransmitKick));
             Receive.Start();
         }
         catch

@@ -7,6 +7,7 @@ using Arrakis.Native.Memory;
 using Arrakis.Native.Sockets;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Nic;
@@ -35,17 +36,17 @@ public sealed class GrantValidationTests
         ["three queues"] = static g => g with { Queues = [.. g.Queues, g.Queues[0]] },
         ["queues in the other order"] = static g => g with { Queues = [g.Queues[1], g.Queues[0]] },
         ["two receive queues"] = static g => g with { Queues = [g.Queues[0], g.Queues[1] with { Direction = QueueDirection.Receive }] },
-        ["an unknown ring format"] = static g => WithQueue(g, q => q with { Ring = q.Ring with { Format = (VirtqueueFormat)99 } }),
+        ["an unknown ring format"] = static g => WithQueue(g, q => q with { Ring = q.Ring with { Format = (RingFormat)99 } }),
         ["a legacy device"] = static g => g with { Features = VirtioFeatures.None },
         ["split rings with the feature of packed ones"] = static g => g with { Features = g.Features | VirtioFeatures.RingPacked },
-        ["a packed ring without the feature"] = static g => WithRing(g, r => r with { Format = VirtqueueFormat.Packed }),
+        ["a packed ring without the feature"] = static g => WithRing(g, r => r with { Format = RingFormat.Packed }),
         ["a packed ring without room for the driver's note"] = static g => g with
         {
             Features = g.Features | VirtioFeatures.RingPacked,
             Queues =
             [
-                g.Queues[0] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 2) with { DriverArea = g.Memory.Length - 4 } },
-                g.Queues[1] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 1024, 2) },
+                g.Queues[0] with { Ring = RingLayout.At(RingFormat.Packed, 0, 2) with { DriverArea = g.Memory.Length - 4 } },
+                g.Queues[1] with { Ring = RingLayout.At(RingFormat.Packed, 1024, 2) },
             ],
         },
         ["a packed ring of which the driver's note lies in the next"] = static g => g with
@@ -53,8 +54,8 @@ public sealed class GrantValidationTests
             Features = g.Features | VirtioFeatures.RingPacked,
             Queues =
             [
-                g.Queues[0] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, 2) with { DriverArea = 1024 - PackedFormat.DriverNoteOffset } },
-                g.Queues[1] with { Ring = VirtqueueLayout.At(VirtqueueFormat.Packed, 1024, 2) },
+                g.Queues[0] with { Ring = RingLayout.At(RingFormat.Packed, 0, 2) with { DriverArea = 1024 - PackedFormat.DriverNoteOffset } },
+                g.Queues[1] with { Ring = RingLayout.At(RingFormat.Packed, 1024, 2) },
             ],
         },
         ["hash reports"] = static g => g with { Features = g.Features | VirtioFeatures.NetHashReport },
@@ -199,7 +200,7 @@ public sealed class GrantValidationTests
 
     private static Grant WithQueue(Grant grant, Func<QueueGrant, QueueGrant> change) => grant with { Queues = [change(grant.Queues[0]), grant.Queues[1]] };
 
-    private static Grant WithRing(Grant grant, Func<VirtqueueLayout, VirtqueueLayout> change) => WithQueue(grant, q => q with { Ring = change(q.Ring) });
+    private static Grant WithRing(Grant grant, Func<RingLayout, RingLayout> change) => WithQueue(grant, q => q with { Ring = change(q.Ring) });
 
     private static Descriptor[] With(Descriptor[] descriptors, int place, Descriptor other)
     {

@@ -3,6 +3,7 @@ using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.SoftDevice.Switch;
 using Arrakis.Wire.Frames;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Fuzz.Targets;
@@ -36,8 +37,8 @@ internal sealed unsafe class DeviceRingTarget : FuzzTarget, IDisposable
         VirtioFeatures.RingPacked,
     ];
 
-    private static readonly VirtqueueLayout _split = VirtqueueLayout.At(VirtqueueFormat.Split, 0, Size);
-    private static readonly VirtqueueLayout _packed = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, Size);
+    private static readonly RingLayout _split = RingLayout.At(RingFormat.Split, 0, Size);
+    private static readonly RingLayout _packed = RingLayout.At(RingFormat.Packed, 0, Size);
 
     private readonly MemoryFile _file = MemoryFile.Create("fuzz", Guard + Granted + Guard, PagePreference.BaseOnly);
     private readonly MemoryMapping _mapping;
@@ -95,7 +96,7 @@ internal sealed unsafe class DeviceRingTarget : FuzzTarget, IDisposable
 
     private DeviceRing? Attach(VirtioFeatures features, ushort next)
     {
-        VirtqueueLayout layout = (features & VirtioFeatures.RingPacked) != 0 ? _packed : _split;
+        RingLayout layout = (features & VirtioFeatures.RingPacked) != 0 ? _packed : _split;
         _ = DeviceRing.TryAttach(
             _table,
             Size,

@@ -4,6 +4,7 @@ using Arrakis.DataPlane.Rings;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Fuzz.Targets;
@@ -63,8 +64,8 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         Memory = Memory,
         Queues =
         [
-            new(QueueDirection.Receive, VirtqueueLayout.At(VirtqueueFormat.Split, 0, Size), 3),
-            new(QueueDirection.Transmit, VirtqueueLayout.At(VirtqueueFormat.Split, 1024, Size), 4),
+            new(QueueDirection.Receive, RingLayout.At(RingFormat.Split, 0, Size), 3),
+            new(QueueDirection.Transmit, RingLayout.At(RingFormat.Split, 1024, Size), 4),
         ],
     };
 
@@ -129,7 +130,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
     {
         private readonly DriverRingTarget _target;
         private readonly VirtioFeatures _features;
-        private readonly VirtqueueLayout[] _layouts;
+        private readonly RingLayout[] _layouts;
         private readonly byte* _memory;
         private readonly PacketPool _pool;
         private readonly ReceiveRing _receive;
@@ -141,16 +142,16 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         {
             _target = target;
             _features = features;
-            VirtqueueFormat format = IsPacked ? VirtqueueFormat.Packed : VirtqueueFormat.Split;
-            VirtqueueLayout receive = VirtqueueLayout.At(format, 0, Size);
-            VirtqueueLayout transmit = VirtqueueLayout.At(format, receive.End + VirtqueueLayout.PartAlignment, Size);
+            RingFormat format = IsPacked ? RingFormat.Packed : RingFormat.Split;
+            RingLayout receive = RingLayout.At(format, 0, Size);
+            RingLayout transmit = RingLayout.At(format, receive.End + RingLayout.PartAlignment, Size);
             _layouts = [receive, transmit];
             DmaRegion region = target._region;
             _memory = region.At(0, region.Length);
             new Span<byte>(_memory, (int)region.Length).Clear();
             _pool = new PacketPool(region, Memory);
-            _receive = ReceiveRing.Create(region, _pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, target._doorbell);
-            _transmit = TransmitRing.Create(region, _pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, target._doorbell);
+            _receive = ReceiveRing.Create(region, _pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, new Doorbell(target._doorbell));
+            _transmit = TransmitRing.Create(region, _pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, new Doorbell(target._doorbell));
             _receive.Start();
         }
 
@@ -196,7 +197,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
                     break;
                 case 9:
                     // Anywhere in both rings.
-                    _memory[reader.Short() % (int)(_layouts[1].End + VirtqueueLayout.PartAlignment)] = reader.Byte();
+                    _memory[reader.Short() % (int)(_layouts[1].End + RingLayout.PartAlignment)] = reader.Byte();
                     break;
                 default:
                     PostChain(ref reader);
@@ -285,7 +286,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         // As a device would: the next used entry and then the index, or the next used descriptor, and some after it.
         private void Complete(int queue, uint id, uint length, byte skip)
         {
-            VirtqueueLayout layout = _layouts[queue];
+            RingLayout layout = _layouts[queue];
             if (!IsPacked)
             {
                 byte* used = _memory + layout.DeviceArea;

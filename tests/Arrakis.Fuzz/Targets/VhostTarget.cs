@@ -4,6 +4,7 @@ using Arrakis.Native.Memory;
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Vhost;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -31,7 +32,7 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
 
     public override string Name => "vhost-user";
 
-    public override IReadOnlyList<byte[]> Corpus { get; } = [Handshake(VirtqueueFormat.Split), Handshake(VirtqueueFormat.Packed)];
+    public override IReadOnlyList<byte[]> Corpus { get; } = [Handshake(RingFormat.Split), Handshake(RingFormat.Packed)];
 
     public void Dispose()
     {
@@ -78,12 +79,12 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
 
     private static bool SendPayload(UnixSocket socket, ReadOnlySpan<byte> payload) => payload.IsEmpty || socket.TrySend(payload) == payload.Length;
 
-    private static byte[] Handshake(VirtqueueFormat format)
+    private static byte[] Handshake(RingFormat format)
     {
         const ulong Base = 0x1_0000_0000;
         List<byte> stream = [];
         Add(stream, 0, VhostUserRequest.GetFeatures, []);
-        Add(stream, 0, VhostUserRequest.SetFeatures, BitConverter.GetBytes((ulong)(Everything & ~(format == VirtqueueFormat.Split ? VirtioFeatures.RingPacked : 0))));
+        Add(stream, 0, VhostUserRequest.SetFeatures, BitConverter.GetBytes((ulong)(Everything & ~(format == RingFormat.Split ? VirtioFeatures.RingPacked : 0))));
         Add(stream, 0, VhostUserRequest.GetProtocolFeatures, []);
         Add(stream, 0, VhostUserRequest.SetProtocolFeatures, BitConverter.GetBytes((ulong)(VhostUserProtocolFeatures.ReplyAck | VhostUserProtocolFeatures.NetMtu | VhostUserProtocolFeatures.Config)));
         Add(stream, 0, VhostUserRequest.NetSetMtu, BitConverter.GetBytes(1280UL));
@@ -94,11 +95,11 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
         Add(stream, 1, VhostUserRequest.SetMemoryTable, table);
         for (uint ring = 0; ring < 4; ring++)
         {
-            VirtqueueLayout layout = VirtqueueLayout.At(format, ring * 16384, 64);
+            RingLayout layout = RingLayout.At(format, ring * 16384, 64);
             byte[] state = new byte[VringState.Length];
             new VringState(ring, 64).Write(state);
             Add(stream, 0, VhostUserRequest.SetVringSize, [.. state]);
-            new VringState(ring, format == VirtqueueFormat.Packed ? PackedFormat.WrapBit : 0u).Write(state);
+            new VringState(ring, format == RingFormat.Packed ? PackedFormat.WrapBit : 0u).Write(state);
             Add(stream, 0, VhostUserRequest.SetVringBase, [.. state]);
             byte[] address = new byte[VringAddress.Length];
             new VringAddress(ring, 0, Base + (ulong)layout.DescriptorArea, Base + (ulong)layout.DeviceArea, Base + (ulong)layout.DriverArea, 0).Write(address);

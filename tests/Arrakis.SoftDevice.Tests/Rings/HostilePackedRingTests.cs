@@ -1,6 +1,7 @@
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
 using Arrakis.SoftDevice.Tests.Support;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 using CsCheck;
 
@@ -62,30 +63,30 @@ public sealed class HostilePackedRingTests
     }
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split, 0u, (ushort)0, RingFault.IndirectTableInvalid)] // empty
-    [InlineData(VirtqueueFormat.Split, 24u, (ushort)0, RingFault.IndirectTableInvalid)] // a descriptor and a half
-    [InlineData(VirtqueueFormat.Split, 16u, Next, RingFault.IndirectTableInvalid)] // goes on after the table
-    [InlineData(VirtqueueFormat.Packed, 0u, (ushort)0, RingFault.IndirectTableInvalid)]
-    [InlineData(VirtqueueFormat.Packed, 24u, (ushort)0, RingFault.IndirectTableInvalid)]
-    [InlineData(VirtqueueFormat.Packed, 16u, Next, RingFault.IndirectTableInvalid)]
-    [InlineData(VirtqueueFormat.Packed, 257u * 16, (ushort)0, RingFault.ChainTooLong)]
-    public void A_table_of_a_wrong_size_or_in_a_wrong_place_kills_the_ring(VirtqueueFormat format, uint length, ushort flags, RingFault expected)
+    [InlineData(RingFormat.Split, 0u, (ushort)0, RingFault.IndirectTableInvalid)] // empty
+    [InlineData(RingFormat.Split, 24u, (ushort)0, RingFault.IndirectTableInvalid)] // a descriptor and a half
+    [InlineData(RingFormat.Split, 16u, Next, RingFault.IndirectTableInvalid)] // goes on after the table
+    [InlineData(RingFormat.Packed, 0u, (ushort)0, RingFault.IndirectTableInvalid)]
+    [InlineData(RingFormat.Packed, 24u, (ushort)0, RingFault.IndirectTableInvalid)]
+    [InlineData(RingFormat.Packed, 16u, Next, RingFault.IndirectTableInvalid)]
+    [InlineData(RingFormat.Packed, 257u * 16, (ushort)0, RingFault.ChainTooLong)]
+    public void A_table_of_a_wrong_size_or_in_a_wrong_place_kills_the_ring(RingFormat format, uint length, ushort flags, RingFault expected)
     {
         AssertTable(format, table => Fill(table, 0), length, (ushort)(Indirect | flags), expected);
     }
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split)]
-    [InlineData(VirtqueueFormat.Packed)]
-    public void A_table_in_a_table_kills_the_ring(VirtqueueFormat format) =>
+    [InlineData(RingFormat.Split)]
+    [InlineData(RingFormat.Packed)]
+    public void A_table_in_a_table_kills_the_ring(RingFormat format) =>
         AssertTable(format, table => Fill(table, Indirect), 64, Indirect, RingFault.IndirectNested);
 
     [Fact]
     public void A_table_that_loops_or_links_outside_of_itself_kills_the_ring()
     {
-        AssertTable(VirtqueueFormat.Split, table => Fill(table, Next), 64, Indirect, RingFault.ChainTooLong);
+        AssertTable(RingFormat.Split, table => Fill(table, Next), 64, Indirect, RingFault.ChainTooLong);
         AssertTable(
-            VirtqueueFormat.Split,
+            RingFormat.Split,
             table =>
             {
                 Fill(table, Next);
@@ -97,9 +98,9 @@ public sealed class HostilePackedRingTests
     }
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split)]
-    [InlineData(VirtqueueFormat.Packed)]
-    public void A_table_that_was_not_negotiated_kills_the_ring(VirtqueueFormat format)
+    [InlineData(RingFormat.Split)]
+    [InlineData(RingFormat.Packed)]
+    public void A_table_that_was_not_negotiated_kills_the_ring(RingFormat format)
     {
         IDriverRing driver = IDriverRing.Create(format, 8, 64, 0, out QueueMemory memory);
         using (memory)
@@ -112,9 +113,9 @@ public sealed class HostilePackedRingTests
     }
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split)]
-    [InlineData(VirtqueueFormat.Packed)]
-    public void A_frame_over_more_buffers_than_the_device_walks_takes_none(VirtqueueFormat format)
+    [InlineData(RingFormat.Split)]
+    [InlineData(RingFormat.Packed)]
+    public void A_frame_over_more_buffers_than_the_device_walks_takes_none(RingFormat format)
     {
         IDriverRing driver = IDriverRing.Create(format, 1024, 64, 0, out QueueMemory memory);
         using (memory)
@@ -223,7 +224,7 @@ public sealed class HostilePackedRingTests
         }
     }
 
-    private static void AssertTable(VirtqueueFormat format, SpanAction fill, uint length, ushort flags, RingFault expected)
+    private static void AssertTable(RingFormat format, SpanAction fill, uint length, ushort flags, RingFault expected)
     {
         IDriverRing driver = IDriverRing.Create(format, 8, 8192, 0, out QueueMemory memory);
         using (memory)

@@ -1,5 +1,6 @@
 using Arrakis.SoftDevice.Rings;
 using Arrakis.SoftDevice.Tests.Support;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 using CsCheck;
 
@@ -12,17 +13,19 @@ public sealed class RingTests
     private const int Rounds = 4; // of the smallest ring, past the wrap of the split ring's index
     private static readonly byte[] _header = new byte[VirtioNetHeader.Length];
 
-    public static TheoryData<VirtqueueFormat, int> Sizes =>
-        [.. Enumerable.Range(1, 15).SelectMany(bits => Enum.GetValues<VirtqueueFormat>().Select(format => (format, 1 << bits)))];
+    private static readonly RingFormat[] Virtqueues = [RingFormat.Split, RingFormat.Packed];
 
-    public static TheoryData<VirtqueueFormat, int, VirtioFeatures> SizesInAndOutOfOrder =>
-        [.. Enumerable.Range(1, 15).SelectMany(bits => Enum.GetValues<VirtqueueFormat>().SelectMany(format => new[] { VirtioFeatures.None, VirtioFeatures.InOrder }.Select(features => (format, 1 << bits, features))))];
+    public static TheoryData<RingFormat, int> Sizes =>
+        [.. Enumerable.Range(1, 15).SelectMany(bits => Virtqueues.Select(format => (format, 1 << bits)))];
 
-    public static TheoryData<VirtqueueFormat> Formats => [VirtqueueFormat.Split, VirtqueueFormat.Packed];
+    public static TheoryData<RingFormat, int, VirtioFeatures> SizesInAndOutOfOrder =>
+        [.. Enumerable.Range(1, 15).SelectMany(bits => Virtqueues.SelectMany(format => new[] { VirtioFeatures.None, VirtioFeatures.InOrder }.Select(features => (format, 1 << bits, features))))];
+
+    public static TheoryData<RingFormat> Formats => [.. Virtqueues];
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void What_the_driver_sends_is_read_in_order_past_the_wrap(VirtqueueFormat format, int size)
+    public void What_the_driver_sends_is_read_in_order_past_the_wrap(RingFormat format, int size)
     {
         IDriverRing driver = IDriverRing.Create(format, size, 64, start: ushort.MaxValue - 3, out QueueMemory memory);
         using (memory)
@@ -46,13 +49,13 @@ public sealed class RingTests
             }
 
             // An even number of rounds: a packed ring is where it was, its wrap counter too.
-            Assert.Equal(format == VirtqueueFormat.Packed ? start : (ushort)(start + size * Rounds), device.NextAvailable);
+            Assert.Equal(format == RingFormat.Packed ? start : (ushort)(start + size * Rounds), device.NextAvailable);
         }
     }
 
     [Theory]
     [MemberData(nameof(SizesInAndOutOfOrder))]
-    public void What_the_device_writes_fills_the_ring_and_no_more(VirtqueueFormat format, int size, VirtioFeatures features)
+    public void What_the_device_writes_fills_the_ring_and_no_more(RingFormat format, int size, VirtioFeatures features)
     {
         IDriverRing driver = IDriverRing.Create(format, size, 64, start: 5, out QueueMemory memory);
         using (memory)
@@ -82,10 +85,10 @@ public sealed class RingTests
     }
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split, VirtioFeatures.RingIndirectDescriptors)]
-    [InlineData(VirtqueueFormat.Packed, VirtioFeatures.RingIndirectDescriptors)]
-    [InlineData(VirtqueueFormat.Packed, VirtioFeatures.RingIndirectDescriptors | VirtioFeatures.InOrder)]
-    public void A_ring_behaves_as_a_queue_whatever_the_order_of_steps(VirtqueueFormat format, VirtioFeatures features)
+    [InlineData(RingFormat.Split, VirtioFeatures.RingIndirectDescriptors)]
+    [InlineData(RingFormat.Packed, VirtioFeatures.RingIndirectDescriptors)]
+    [InlineData(RingFormat.Packed, VirtioFeatures.RingIndirectDescriptors | VirtioFeatures.InOrder)]
+    public void A_ring_behaves_as_a_queue_whatever_the_order_of_steps(RingFormat format, VirtioFeatures features)
     {
         // One step: 0 send, 1 read and complete, 2 publish, 3 take back; with a length, a number of pieces, and whether in a table.
         Gen<(int Bits, int Start, List<(int Kind, int Length, int Pieces, bool Indirect)> Steps)> gen =
@@ -151,7 +154,7 @@ public sealed class RingTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void A_frame_takes_as_many_buffers_as_it_needs_or_none(VirtqueueFormat format)
+    public void A_frame_takes_as_many_buffers_as_it_needs_or_none(RingFormat format)
     {
         // Buffers offered, then frames: each is written over just as many buffers as hold it, or none is touched.
         Gen<(int Bits, int Start, List<(int Pieces, int Length, bool Indirect)> Buffers, List<int> Frames)> gen = Gen.Select(
@@ -221,7 +224,7 @@ public sealed class RingTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void An_event_is_wanted_just_when_its_place_is_shown(VirtqueueFormat format)
+    public void An_event_is_wanted_just_when_its_place_is_shown(RingFormat format)
     {
         Gen.Select(Gen.Int[1, 8], Gen.Int[0, ushort.MaxValue], Gen.Select(Gen.Int[1, 300], Gen.Int[0, 300]).List[1, 60]).Sample(
             test =>
@@ -259,7 +262,7 @@ public sealed class RingTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void A_doorbell_is_asked_for_at_the_next_place(VirtqueueFormat format)
+    public void A_doorbell_is_asked_for_at_the_next_place(RingFormat format)
     {
         IDriverRing driver = IDriverRing.Create(format, 8, 64, start: 6, out QueueMemory memory);
         using (memory)
@@ -283,7 +286,7 @@ public sealed class RingTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void A_buffer_that_is_too_small_stays_where_it_is(VirtqueueFormat format)
+    public void A_buffer_that_is_too_small_stays_where_it_is(RingFormat format)
     {
         IDriverRing driver = IDriverRing.Create(format, 4, 64, start: 0, out QueueMemory memory);
         using (memory)
@@ -298,7 +301,7 @@ public sealed class RingTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void A_frame_that_is_too_long_or_shorter_than_its_header_is_told_apart(VirtqueueFormat format)
+    public void A_frame_that_is_too_long_or_shorter_than_its_header_is_told_apart(RingFormat format)
     {
         IDriverRing driver = IDriverRing.Create(format, 4, 2048, start: 3, out QueueMemory memory);
         using (memory)
@@ -322,7 +325,7 @@ public sealed class RingTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void A_resumed_ring_goes_on_where_the_first_has_stopped(VirtqueueFormat format)
+    public void A_resumed_ring_goes_on_where_the_first_has_stopped(RingFormat format)
     {
         IDriverRing driver = IDriverRing.Create(format, 4, 64, start: 2, out QueueMemory memory);
         using (memory)

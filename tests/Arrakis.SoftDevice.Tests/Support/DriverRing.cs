@@ -1,5 +1,6 @@
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Tests.Support;
@@ -17,7 +18,7 @@ internal sealed unsafe class DriverRing : IDriverRing
     public DriverRing(QueueMemory memory, long offset, int size, int bufferSize, long buffersAt)
     {
         _memory = memory;
-        Layout = VirtqueueLayout.At(VirtqueueFormat.Split, offset, size);
+        Layout = RingLayout.At(RingFormat.Split, offset, size);
         BufferSize = bufferSize;
         BuffersAt = buffersAt;
         _lengths = new int[size];
@@ -27,7 +28,7 @@ internal sealed unsafe class DriverRing : IDriverRing
         }
     }
 
-    public VirtqueueLayout Layout { get; }
+    public RingLayout Layout { get; }
 
     public int BufferSize { get; }
 
@@ -47,7 +48,7 @@ internal sealed unsafe class DriverRing : IDriverRing
 
     public static DriverRing Create(int size, int bufferSize, out QueueMemory memory)
     {
-        long buffers = VirtqueueLayout.At(VirtqueueFormat.Split, 0, size).End + 4095 & ~4095L;
+        long buffers = RingLayout.At(RingFormat.Split, 0, size).End + 4095 & ~4095L;
         memory = new QueueMemory(buffers + (long)size * bufferSize);
         return new DriverRing(memory, 0, size, bufferSize, buffers);
     }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Sockets;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -153,8 +154,8 @@ internal sealed class FrontEnd(UnixSocket socket) : IDisposable
 
     public void MakeMemory()
     {
-        long second = VirtqueueLayout.At(VirtqueueFormat.Split, 0, RingSize).End;
-        long buffers = VirtqueueLayout.At(VirtqueueFormat.Split, second, RingSize).End + 4095 & ~4095L;
+        long second = RingLayout.At(RingFormat.Split, 0, RingSize).End;
+        long buffers = RingLayout.At(RingFormat.Split, second, RingSize).End + 4095 & ~4095L;
         Memory = new QueueMemory(buffers + 2 * RingSize * BufferSize);
         Receive = new DriverRing(Memory, 0, RingSize, BufferSize, buffers);
         Transmit = new DriverRing(Memory, second, RingSize, BufferSize, buffers + RingSize * BufferSize);

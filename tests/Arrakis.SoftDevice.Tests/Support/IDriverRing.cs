@@ -1,4 +1,5 @@
 using Arrakis.SoftDevice.Rings;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Tests.Support;
@@ -24,9 +25,9 @@ internal interface IDriverRing
 
     void WantEventAfter(int used);
 
-    static IDriverRing Create(VirtqueueFormat format, int size, int bufferSize, int start, out QueueMemory memory)
+    static IDriverRing Create(RingFormat format, int size, int bufferSize, int start, out QueueMemory memory)
     {
-        if (format == VirtqueueFormat.Packed)
+        if (format == RingFormat.Packed)
         {
             PackedDriverRing packed = PackedDriverRing.Create(size, bufferSize, out memory);
             packed.StartAt(start % size, start / size % 2 == 0);

@@ -1,5 +1,6 @@
 using Arrakis.SoftDevice.Memory;
 using Arrakis.SoftDevice.Rings;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Tests.Support;
@@ -25,7 +26,7 @@ internal sealed unsafe class PackedDriverRing : IDriverRing
         _memory = memory;
         _bufferSize = bufferSize;
         _buffersAt = buffersAt;
-        Layout = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, size);
+        Layout = RingLayout.At(RingFormat.Packed, 0, size);
         _freeDescriptors = size;
         for (int i = 2 * size - 1; i >= 0; i--)
         {
@@ -39,7 +40,7 @@ internal sealed unsafe class PackedDriverRing : IDriverRing
         }
     }
 
-    public VirtqueueLayout Layout { get; }
+    public RingLayout Layout { get; }
 
     public int Size => Layout.QueueSize;
 
@@ -57,7 +58,7 @@ internal sealed unsafe class PackedDriverRing : IDriverRing
 
     public static PackedDriverRing Create(int size, int bufferSize, out QueueMemory memory)
     {
-        long buffers = VirtqueueLayout.At(VirtqueueFormat.Packed, 0, size).End + 4095 & ~4095L;
+        long buffers = RingLayout.At(RingFormat.Packed, 0, size).End + 4095 & ~4095L;
         memory = new QueueMemory(buffers + 2L * size * bufferSize);
         return new PackedDriverRing(memory, size, bufferSize, buffers);
     }

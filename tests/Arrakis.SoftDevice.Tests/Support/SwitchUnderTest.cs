@@ -5,6 +5,7 @@ using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Ports.Vf;
 using Arrakis.SoftDevice.Switch;
 using Arrakis.Wire;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Tests.Support;
@@ -205,8 +206,8 @@ internal sealed class SwitchUnderTest : IDisposable
     {
         public Driver(bool offersBuffers)
         {
-            long second = VirtqueueLayout.At(VirtqueueFormat.Split, 0, RingSize).End;
-            long buffers = VirtqueueLayout.At(VirtqueueFormat.Split, second, RingSize).End + 4095 & ~4095L;
+            long second = RingLayout.At(RingFormat.Split, 0, RingSize).End;
+            long buffers = RingLayout.At(RingFormat.Split, second, RingSize).End + 4095 & ~4095L;
             Memory = new QueueMemory(buffers + 2 * RingSize * BufferSize);
             Receive = new DriverRing(Memory, 0, RingSize, BufferSize, buffers);
             Transmit = new DriverRing(Memory, second, RingSize, BufferSize, buffers + RingSize * BufferSize);

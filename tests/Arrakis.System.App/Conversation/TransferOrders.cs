@@ -1,4 +1,4 @@
-using Arrakis.Wire.Virtio;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.SystemApp.Conversation;
 
@@ -18,7 +18,7 @@ public sealed record RingTransferOrder
     public required string Mac { get; init; }
 
     /// <summary>The rings to ask for.</summary>
-    public required VirtqueueFormat Rings { get; init; }
+    public required RingFormat Rings { get; init; }
 
     /// <summary>The core of the polling thread.</summary>
     public required int Core { get; init; }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Arrakis.Contract;
 using Arrakis.SystemApp.Conversation;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SystemApp.Roles;
@@ -36,7 +37,7 @@ internal sealed class RingGarbage(RawHolder holder, Random random)
         }
     }
 
-    private void WriteDescriptors(VirtqueueLayout ring)
+    private void WriteDescriptors(RingLayout ring)
     {
         for (int i = 0; i < DescriptorsPerBurst; i++)
         {
@@ -54,7 +55,7 @@ internal sealed class RingGarbage(RawHolder holder, Random random)
         }
     }
 
-    private void WriteAvailable(VirtqueueLayout ring)
+    private void WriteAvailable(RingLayout ring)
     {
         for (int i = 0; i < DescriptorsPerBurst; i++)
         {
@@ -70,7 +71,7 @@ internal sealed class RingGarbage(RawHolder holder, Random random)
         BinaryPrimitives.WriteUInt16LittleEndian(Bytes(ring.DriverArea, sizeof(ushort)), (ushort)random.Next(4));
     }
 
-    private void WriteUsed(VirtqueueLayout ring)
+    private void WriteUsed(RingLayout ring)
     {
         BinaryPrimitives.WriteUInt16LittleEndian(Bytes(ring.DeviceArea + SplitFormat.IndexOffset, sizeof(ushort)), (ushort)random.Next(ushort.MaxValue));
         random.NextBytes(Bytes(ring.DeviceArea + SplitFormat.EntriesOffset, ring.QueueSize * SplitFormat.UsedEntrySize));

@@ -152,7 +152,7 @@ public sealed partial class DaemonProcess : IAsyncDisposable
         {
             await using ArrakisClient client = await ConnectAsync();
             IReadOnlyList<DeviceDescription> devices = await client.ListDevicesAsync();
-            return devices.Any(static device => device is { Name: DaemonSetup.Device, Up: true });
+            return devices.Any(device => device.Up && (device.Name == DaemonSetup.Device || !_setup.HasSoftDevice));
         }
         catch (ArrakisException e) when (e.Code == ErrorCode.DaemonUnavailable)
         {

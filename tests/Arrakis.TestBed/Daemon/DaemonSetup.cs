@@ -9,6 +9,9 @@ public sealed record DaemonSetup
     /// <summary>Permission bits of the control socket, in octal; tests connect as other users too.</summary>
     public string SocketMode { get; init; } = "0666";
 
+    /// <summary>Whether there is a software device.</summary>
+    public bool HasSoftDevice { get; init; } = true;
+
     /// <summary>The network of the software device.</summary>
     public string Network { get; init; } = "10.97.0.0/24";
 
@@ -56,7 +59,7 @@ public sealed record DaemonSetup
           "onStop": "{{OnStop}}",
           "softDevicePath": "{{Programs.SoftDevice}}",
           "limits": {{Limits}},
-          "devices": [ {{string.Join(", ", [SoftDevice, .. MoreDevices])}} ]
+          "devices": [ {{string.Join(", ", HasSoftDevice ? [SoftDevice, .. MoreDevices] : MoreDevices)}} ]
         }
         """;
 

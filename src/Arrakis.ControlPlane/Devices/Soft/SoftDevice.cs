@@ -2,6 +2,8 @@ using System.Diagnostics;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
+using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.Native;
@@ -114,7 +116,14 @@ internal sealed class SoftDevice : INicDevice
     }
 
     /// <inheritdoc/>
-    public UnixSocket Connect(int function)
+    public Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation) =>
+        VhostUserSession.OpenAsync(_options.Name, Connect(request.Function), request, context, cancellation);
+
+    /// <inheritdoc/>
+    public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
+        VhostUserSession.Adopt(record.Grant, parts, context);
+
+    private UnixSocket Connect(int function)
     {
         string path = Path.Combine(_directory, $"vf{function}.sock");
         try

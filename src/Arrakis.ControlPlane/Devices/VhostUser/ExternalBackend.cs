@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
@@ -42,7 +43,14 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
     public Task WaitUpAsync(CancellationToken cancellation) => Task.CompletedTask;
 
     /// <inheritdoc/>
-    public UnixSocket Connect(int function)
+    public Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation) =>
+        VhostUserSession.OpenAsync(options.Name, Connect(request.Function), request, context, cancellation);
+
+    /// <inheritdoc/>
+    public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
+        VhostUserSession.Adopt(record.Grant, parts, context);
+
+    private UnixSocket Connect(int function)
     {
         try
         {
@@ -65,7 +73,7 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
 
     /// <inheritdoc/>
     public Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation) =>
-        throw new ArrakisException(ErrorCode.InvalidRequest, $"Device '{options.Name}' has no tester port.", "Name a device of kind soft.");
+        throw DeviceErrors.WithoutTester(options.Name);
 
     /// <inheritdoc/>
     public Task StopAsync(bool keep) => Task.CompletedTask;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Sockets;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
 
@@ -22,7 +23,7 @@ internal sealed class VhostUserException(string message, Exception? inner = null
 /// <param name="Base">The first available index to process.</param>
 /// <param name="Kick">Doorbell.</param>
 /// <param name="Call">Event.</param>
-internal readonly record struct VringSetup(VirtqueueLayout Layout, ushort Base, Descriptor Kick, Descriptor Call);
+internal readonly record struct VringSetup(RingLayout Layout, ushort Base, Descriptor Kick, Descriptor Call);
 
 /// <summary>
 /// The front end of a vhost-user session: sets rings up and stops them; data never passes here. The back end is not

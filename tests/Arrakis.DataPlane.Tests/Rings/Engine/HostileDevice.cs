@@ -1,4 +1,5 @@
 using Arrakis.DataPlane.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Rings.Engine;
@@ -11,7 +12,7 @@ internal sealed class HostileDevice(RingBed bed, Random random)
     /// <summary>Writes once.</summary>
     public void Write()
     {
-        VirtqueueLayout ring = bed.Queues[random.Next(2)].Ring;
+        RingLayout ring = bed.Queues[random.Next(2)].Ring;
         switch (random.Next(8))
         {
             case 0:
@@ -26,15 +27,15 @@ internal sealed class HostileDevice(RingBed bed, Random random)
             case 3:
                 Header();
                 break;
-            case 4 or 5 when ring.Format == VirtqueueFormat.Split:
+            case 4 or 5 when ring.Format == RingFormat.Split:
                 Span<byte> index = bed.Bytes(ring.DeviceArea + SplitFormat.IndexOffset, sizeof(ushort));
                 BitConverter.TryWriteBytes(index, (ushort)(BitConverter.ToUInt16(index) + random.Next(-1, 4)));
                 break;
-            case 6 when ring.Format == VirtqueueFormat.Split:
+            case 6 when ring.Format == RingFormat.Split:
                 Used(ring);
                 break;
             default:
-                if (ring.Format == VirtqueueFormat.Split)
+                if (ring.Format == RingFormat.Split)
                 {
                     Used(ring);
                 }
@@ -68,14 +69,14 @@ internal sealed class HostileDevice(RingBed bed, Random random)
 
     private uint Length() => random.Next(3) == 0 ? s_lengths[random.Next(s_lengths.Length)] : (uint)random.Next(12, RingBed.ReceiveCapacity + 1);
 
-    private void Used(VirtqueueLayout ring)
+    private void Used(RingLayout ring)
     {
         Span<byte> entry = bed.Bytes(ring.DeviceArea + SplitFormat.EntriesOffset + random.Next(bed.Size) * SplitFormat.UsedEntrySize, SplitFormat.UsedEntrySize);
         BitConverter.TryWriteBytes(entry, Id());
         BitConverter.TryWriteBytes(entry[sizeof(uint)..], Length());
     }
 
-    private void Packed(VirtqueueLayout ring)
+    private void Packed(RingLayout ring)
     {
         Span<byte> descriptor = bed.Bytes(ring.DescriptorArea + random.Next(bed.Size) * PackedFormat.DescriptorSize, PackedFormat.DescriptorSize);
         BitConverter.TryWriteBytes(descriptor[PackedFormat.DescriptorLengthOffset..], Length());

@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Rings.Engine;
@@ -20,7 +21,7 @@ internal abstract unsafe class ReorderingQueue
         Mask = queue.Ring.QueueSize - 1;
     }
 
-    protected VirtqueueLayout Layout { get; }
+    protected RingLayout Layout { get; }
 
     protected int Mask { get; }
 

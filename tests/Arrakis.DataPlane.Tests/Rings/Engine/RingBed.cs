@@ -3,6 +3,7 @@ using Arrakis.DataPlane.Memory;
 using Arrakis.DataPlane.Rings;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 using Tmds.Linux;
 
@@ -28,8 +29,8 @@ internal sealed unsafe class RingBed : IDisposable
         Features = features;
         Size = size;
         int buffers = size + spareBuffers;
-        VirtqueueLayout receive = VirtqueueLayout.At(features.Format, Guard(0), size);
-        VirtqueueLayout transmit = VirtqueueLayout.At(features.Format, Guard(receive.End + PackedFormat.DriverNoteOffset), size);
+        RingLayout receive = RingLayout.At(features.Format, Guard(0), size);
+        RingLayout transmit = RingLayout.At(features.Format, Guard(receive.End + PackedFormat.DriverNoteOffset), size);
         long start = Guard(transmit.End + PackedFormat.DriverNoteOffset);
         long length = (long)buffers * BufferSize;
 
@@ -48,8 +49,8 @@ internal sealed unsafe class RingBed : IDisposable
         }
 
         Pool = new PacketPool(Region, Memory);
-        Receive = ReceiveRing.Create(Region, Pool, receiveQueue, features.Negotiated, ReceiveKick);
-        Transmit = TransmitRing.Create(Region, Pool, transmitQueue, features.Negotiated, TransmitKick);
+        Receive = ReceiveRing.Create(Region, Pool, receiveQueue, features.Negotiated, new Doorbell(ReceiveKick));
+        Transmit = TransmitRing.Create(Region, Pool, transmitQueue, features.Negotiated, new Doorbell(TransmitKick));
         byte* memory = Region.At(0, Region.Length);
         ToDriver = Device(memory, receiveQueue);
         FromDriver = Device(memory, transmitQueue);
@@ -116,7 +117,7 @@ internal sealed unsafe class RingBed : IDisposable
     }
 
     private ReorderingQueue Device(byte* memory, QueueGrant queue) =>
-        Features.Format == VirtqueueFormat.Packed
+        Features.Format == RingFormat.Packed
             ? new ReorderingPackedQueue(memory, IovaBase, queue, Features.EventIndex)
             : new ReorderingSplitQueue(memory, IovaBase, queue, Features.EventIndex);
 }

@@ -1,15 +1,16 @@
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Tests.Rings.Engine;
 
 /// <summary>What an engine runs with.</summary>
-internal readonly record struct RingFeatures(VirtqueueFormat Format, bool InOrder, bool EventIndex, bool Indirect, bool Mergeable)
+internal readonly record struct RingFeatures(RingFormat Format, bool InOrder, bool EventIndex, bool Indirect, bool Mergeable)
 {
     /// <summary>All 32 of them.</summary>
     public static IEnumerable<RingFeatures> All =>
         from bits in Enumerable.Range(0, 32)
         select new RingFeatures(
-            (bits & 1) != 0 ? VirtqueueFormat.Packed : VirtqueueFormat.Split,
+            (bits & 1) != 0 ? RingFormat.Packed : RingFormat.Split,
             (bits & 2) != 0,
             (bits & 4) != 0,
             (bits & 8) != 0,
@@ -21,7 +22,7 @@ internal readonly record struct RingFeatures(VirtqueueFormat Format, bool InOrde
         | VirtioFeatures.NetChecksum
         | VirtioFeatures.NetGuestChecksum
         | VirtioFeatures.NetHostUso
-        | (Format == VirtqueueFormat.Packed ? VirtioFeatures.RingPacked : 0)
+        | (Format == RingFormat.Packed ? VirtioFeatures.RingPacked : 0)
         | (InOrder ? VirtioFeatures.InOrder : 0)
         | (EventIndex ? VirtioFeatures.RingEventIndex : 0)
         | (Indirect ? VirtioFeatures.RingIndirectDescriptors : 0)

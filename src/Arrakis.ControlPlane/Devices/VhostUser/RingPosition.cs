@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
 using Arrakis.Contract;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
-namespace Arrakis.ControlPlane.Bindings;
+namespace Arrakis.ControlPlane.Devices.VhostUser;
 
 /// <summary>
 /// Where a device has to go on in a ring, as SET_VRING_BASE says it: the ring itself tells. The holder can write all of this;
@@ -13,13 +14,13 @@ internal static class RingPosition
 {
     /// <summary>Reads it.</summary>
     /// <exception cref="ArrakisException">The holder has truncated the memory.</exception>
-    internal static ushort Read(MemoryFile memory, VirtqueueLayout ring, VirtioFeatures features) =>
-        ring.Format == VirtqueueFormat.Packed
+    internal static ushort Read(MemoryFile memory, RingLayout ring, VirtioFeatures features) =>
+        ring.Format == RingFormat.Packed
             ? ReadPacked(memory, ring, (features & VirtioFeatures.InOrder) != 0)
             : ReadNumber(memory, ring.DeviceArea + SplitFormat.IndexOffset);
 
     // From the descriptor that the driver expects to be used next, past those that are used already (virtio 1.2 §2.8.1).
-    private static ushort ReadPacked(MemoryFile memory, VirtqueueLayout ring, bool inOrder)
+    private static ushort ReadPacked(MemoryFile memory, RingLayout ring, bool inOrder)
     {
         ushort note = ReadNumber(memory, ring.DriverArea + PackedFormat.DriverNoteOffset);
         int mask = ring.QueueSize - 1;

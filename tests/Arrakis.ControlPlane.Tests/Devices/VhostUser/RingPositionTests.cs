@@ -1,9 +1,10 @@
 using Arrakis.Contract;
-using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.Devices.VhostUser;
 using Arrakis.Native.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
-namespace Arrakis.ControlPlane.Tests.Bindings;
+namespace Arrakis.ControlPlane.Tests.Devices.VhostUser;
 
 /// <summary>Where a device goes on in a ring that another one has begun, read from the ring alone.</summary>
 public sealed class RingPositionTests
@@ -18,7 +19,7 @@ public sealed class RingPositionTests
     [InlineData(0xFFFF)]
     public void A_split_ring_goes_on_at_its_used_index(int index)
     {
-        using var ring = new Ring(VirtqueueFormat.Split);
+        using var ring = new Ring(RingFormat.Split);
         ring.Write(ring.Layout.DeviceArea + SplitFormat.IndexOffset, (ushort)index);
         Assert.Equal((ushort)index, RingPosition.Read(ring.Memory, ring.Layout, VirtioFeatures.Version1));
     }
@@ -26,7 +27,7 @@ public sealed class RingPositionTests
     [Fact]
     public void A_new_packed_ring_begins_at_its_first_descriptor_in_the_first_round()
     {
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         Assert.Equal(PackedFormat.WrapBit, ring.Read(inOrder: false));
         ring.MakeAvailable(0, Size, wrap: true);
         Assert.Equal(PackedFormat.WrapBit, ring.Read(inOrder: false));
@@ -38,7 +39,7 @@ public sealed class RingPositionTests
     [InlineData(true)]
     public void A_packed_ring_goes_on_past_what_is_used_already(bool inOrder)
     {
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         ring.MakeAvailable(0, Size, wrap: true);
         for (int used = 1; used < Size; used++)
         {
@@ -53,7 +54,7 @@ public sealed class RingPositionTests
     [Fact]
     public void What_the_driver_has_taken_already_is_not_looked_at_again()
     {
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         ring.MakeAvailable(0, Size, wrap: true);
         ring.Use(0, 0, wrap: true);
         ring.Use(1, 1, wrap: true);
@@ -67,7 +68,7 @@ public sealed class RingPositionTests
     [Fact]
     public void The_wrap_counter_changes_at_the_rings_end()
     {
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         ring.MakeAvailable(0, Size, wrap: true);
         ring.Use(6, 6, wrap: true);
         ring.Use(7, 7, wrap: true);
@@ -88,7 +89,7 @@ public sealed class RingPositionTests
     [Fact]
     public void In_order_one_used_descriptor_stands_for_a_batch_and_names_its_last()
     {
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         ring.MakeAvailable(0, Size, wrap: true);
         ring.Use(0, id: 4, wrap: true);
         Assert.Equal(5 | PackedFormat.WrapBit, ring.Read(inOrder: true));
@@ -100,7 +101,7 @@ public sealed class RingPositionTests
     [Fact]
     public void A_batch_may_go_over_the_rings_end()
     {
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         ring.MakeAvailable(0, Size, wrap: true);
         ring.Note(6, wrap: true);
         ring.MakeAvailable(0, 6, wrap: false);
@@ -109,9 +110,9 @@ public sealed class RingPositionTests
     }
 
     [Theory]
-    [InlineData(VirtqueueFormat.Split)]
-    [InlineData(VirtqueueFormat.Packed)]
-    public void Memory_that_the_holder_has_truncated_is_an_error_of_the_holder(VirtqueueFormat format)
+    [InlineData(RingFormat.Split)]
+    [InlineData(RingFormat.Packed)]
+    public void Memory_that_the_holder_has_truncated_is_an_error_of_the_holder(RingFormat format)
     {
         using var ring = new Ring(format);
         ring.Memory.Truncate(0);
@@ -123,7 +124,7 @@ public sealed class RingPositionTests
     public void Whatever_the_holder_writes_the_answer_is_a_place_in_the_ring_and_comes_after_one_round()
     {
         var random = new Random(7);
-        using var ring = new Ring(VirtqueueFormat.Packed);
+        using var ring = new Ring(RingFormat.Packed);
         byte[] rubbish = new byte[ring.Layout.End + PackedFormat.DriverNoteOffset];
         for (int round = 0; round < 20_000; round++)
         {
@@ -145,13 +146,13 @@ public sealed class RingPositionTests
 
     private sealed class Ring : IDisposable
     {
-        public Ring(VirtqueueFormat format)
+        public Ring(RingFormat format)
         {
-            Layout = VirtqueueLayout.At(format, 0, Size);
+            Layout = RingLayout.At(format, 0, Size);
             Memory = MemoryFile.Create("test ring", 4096, PagePreference.BaseOnly);
         }
 
-        public VirtqueueLayout Layout { get; }
+        public RingLayout Layout { get; }
 
         public MemoryFile Memory { get; }
 

@@ -1,0 +1,162 @@
+using Arrakis.Contract;
+using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.Hosting;
+using Arrakis.Native;
+using Arrakis.Wire.Rings;
+using Microsoft.Extensions.Logging;
+
+namespace Arrakis.ControlPlane.Devices.Vfio;
+
+/// <summary>A NIC of PCI functions that VFIO gives us: virtual functions of an SR-IOV NIC, or whole functions that are named one by one.</summary>
+internal sealed class VfioNic : INicDevice
+{
+    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
+
+    private readonly HardwareDeviceOptions _options;
+    private readonly IFunctionSource _source;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private HardwareFunction[] _functions = [];
+    private IFunctionDriver? _driver;
+
+    internal VfioNic(HardwareDeviceOptions options, IFunctionSource source, TimeProvider time, ILogger<VfioNic> logger)
+    {
+        _options = options;
+        _source = source;
+        _time = time;
+        _logger = logger;
+    }
+
+    /// <inheritdoc/>
+    public DeviceOptions Options => _options;
+
+    /// <inheritdoc/>
+    public string Kind => _source.Kind;
+
+    /// <inheritdoc/>
+    public int FunctionCount => _options.FunctionCount;
+
+    /// <inheritdoc/>
+    public bool IsUp => _driver is not null;
+
+    /// <inheritdoc/>
+    public int? ProcessId => null;
+
+    /// <inheritdoc/>
+    public int Restarts => 0;
+
+    /// <inheritdoc/>
+    public string? Uplink => _source.Uplink;
+
+    /// <inheritdoc/>
+    public string? BusAddressOf(int function) => function < _functions.Length ? _functions[function].Place.Address.ToString() : null;
+
+    /// <inheritdoc/>
+    public bool SessionsResume => false; // A function that was reset knows nothing of its rings.
+
+    /// <inheritdoc/>
+    public RingFormat? OwnRingFormat => _driver?.RingFormat;
+
+    /// <inheritdoc/>
+    public FlowSteering? SteeringOf(int queuePairs) => null; // There is one pair.
+
+    /// <inheritdoc/>
+    public bool IsAvailable(int function) => _functions[function].State is FunctionState.Free or FunctionState.Settling or FunctionState.InUse;
+
+    /// <inheritdoc/>
+    public async Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation)
+    {
+        PreparedFunctions prepared = await _source.PrepareAsync(cancellation).ConfigureAwait(false);
+        _driver = prepared.Driver;
+        _functions = [.. prepared.Places.Select(place => new HardwareFunction(place, _options.Quarantine, _time, _logger))];
+        _logger.LogInformation(
+            "Device {Device}: {Count} functions ({Model}) from {First} on, through VFIO's {Interface} interface.",
+            _options.Name, _functions.Length, _driver.Model, prepared.Places[0].Address, prepared.Places[0].Interface);
+    }
+
+    /// <inheritdoc/>
+    public Task WaitUpAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public async Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation)
+    {
+        IFunctionDriver driver = _driver ?? throw DeviceErrors.Unavailable(_options.Name, "has not started");
+        CheckRequest(driver, request);
+        HardwareFunction function = _functions[request.Function];
+        try
+        {
+            return await VfioSession.OpenAsync(function, driver, request, context, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is FunctionFaultException or LinuxException)
+        {
+            throw DeviceErrors.Unavailable(_options.Name, $"does not set up virtual function {request.Function} ({function.Place.Address}): {e.Message}", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
+        record.Grant.VirtualFunction < _functions.Length ? VfioSession.Adopt(_functions[record.Grant.VirtualFunction], record, parts, context) : null;
+
+    /// <inheritdoc/>
+    public Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation)
+    {
+        if (identity.Filter.Count > 0)
+        {
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"Device '{_options.Name}' filters by hardware address and VLAN, not by rules.", "Leave the filter out, or ask for a device of kind soft.");
+        }
+
+        return _source.ConfigureAsync(function, identity, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task ClearPortAsync(int function, CancellationToken cancellation)
+    {
+        // Whoever had it before this daemon may have left anything in it, and may hold it still.
+        _functions[function].ReleaseUnseen();
+        return _source.ClearAsync(function, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
+
+    /// <inheritdoc/>
+    public Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation) => throw DeviceErrors.WithoutTester(_options.Name);
+
+    /// <inheritdoc/>
+    public async Task StopAsync(bool keep)
+    {
+        foreach (HardwareFunction function in _functions)
+        {
+            await function.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _functions = [];
+        if (!keep)
+        {
+            await _source.RestoreAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => default;
+
+    private void CheckRequest(IFunctionDriver driver, SessionRequest request)
+    {
+        if (!request.IsFirst)
+        {
+            throw DeviceErrors.Unavailable(_options.Name, "was reset and cannot go on in rings that others have begun");
+        }
+
+        if (request.Grant.QueuePairs > 1)
+        {
+            throw DeviceErrors.TooFewQueuePairs(_options.Name, 1, request.Grant.QueuePairs);
+        }
+
+        int size = request.Grant.Queues[0].Ring.QueueSize;
+        if (size > driver.QueueSizeMax)
+        {
+            throw new ArrakisException(ErrorCode.QueuesExhausted, $"Device '{_options.Name}' has rings of at most {driver.QueueSizeMax} descriptors, not {size}.", "Ask for smaller rings.");
+        }
+    }
+}
