@@ -27,7 +27,7 @@ public sealed class PciControlWithoutIommuTests
     [Fact]
     public async Task The_doctor_finds_hardware_that_cannot_be_used()
     {
-        using Process doctor = Process.Start(new ProcessStartInfo("arrakisctl", ["doctor"]) { RedirectStandardOutput = true })!;
+        using Process doctor = Process.Start(new ProcessStartInfo("setsid", ["--wait", "arrakisctl", "doctor"]) { RedirectStandardOutput = true })!;
         string report = await doctor.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await doctor.WaitForExitAsync(TestContext.Current.CancellationToken);
 
