@@ -34,6 +34,9 @@ public sealed class PciTree : PciBus, IDisposable
         WriteProc("net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n");
     }
 
+    /// <summary>The root folder, below which sysfs and proc are.</summary>
+    public string Folder => _folder;
+
     /// <summary>Where proc is.</summary>
     public string Proc => Path.Combine(_folder, "proc");
 
@@ -100,6 +103,8 @@ public sealed class PciTree : PciBus, IDisposable
     public void Put(PciAddress address, string attribute, string value) => PutFile(Path.Combine(Root, Bridge, address.ToString(), attribute), value + "\n");
 
     public void PutSys(string path, string value) => PutFile(Path.Combine(Root, path), value + "\n");
+
+    public void WriteFile(string path, string text) => PutFile(Path.Combine(_folder, path), text);
 
     public void WriteProc(string path, string text) => PutFile(Path.Combine(Proc, path), text);
 

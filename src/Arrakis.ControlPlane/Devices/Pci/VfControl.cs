@@ -136,7 +136,7 @@ internal sealed class VfControl(string interfaceName)
             throw new ArrakisException(
                 ErrorCode.SettingRefused,
                 string.Create(CultureInfo.InvariantCulture, $"Virtual function {function} of {interfaceName} cannot have {what}: {why} ({e.Message})."),
-                e.Errno == LibC.EPERM ? "Run arrakisd with CAP_NET_ADMIN." : "Leave the setting out, or choose a value that the card and its driver have.",
+                e.Errno == LibC.EPERM ? "Run arrakisd with CAP_NET_ADMIN." : "Leave the setting out, or choose a value that the card and its driver have. Rates may need the interface to be up and to have a link.",
                 e);
         }
     }
