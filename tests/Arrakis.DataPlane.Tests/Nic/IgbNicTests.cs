@@ -27,6 +27,7 @@ public sealed class IgbNicTests
         ["a ring that is not aligned"] = static g => WithRing(g, static r => r with { DescriptorArea = r.DescriptorArea + 64 }),
         ["a ring over the other"] = static g => WithRing(g, static r => r with { DescriptorArea = r.DescriptorArea + 128 }),
         ["buffers shorter than the device believes"] = static g => g with { Memory = g.Memory with { BufferSize = 2048 } },
+        ["an MTU that needs two buffers of the device"] = static g => g with { Mtu = 2035, Memory = g.Memory with { BufferSize = 2 * IgbRings.BufferSize } },
         ["a register that is no device's"] = static g => WithQueue(g, static q => q with { KickDescriptor = 2 }),
     };
 
@@ -229,6 +230,18 @@ public sealed class IgbNicTests
         Assert.Throws<InvalidGrantException>(() => nic.Bind(s_refused[name](nic.Grant)));
         Assert.Equal(before, DisposalTests.OpenDescriptors());
         await nic.Bind(nic.Grant).DisposeAsync(); // As it was, it is good.
+    }
+
+    [Fact]
+    public async Task The_largest_MTU_fills_a_buffer()
+    {
+        await using var nic = new IgbNic(mtu: 2034);
+        nic.Introduce();
+        byte[] payload = new byte[nic.Nic.MaxDatagramLength];
+        Assert.Equal(2048 - 42, payload.Length);
+        Assert.True(nic.Device.TryDeliver(TestFrames.Udp(1, 7, payload)));
+        Assert.Equal(1, nic.Nic.PollOnce(NativeEchoTests.Echo));
+        Assert.Equal(payload, TestFrames.ReadUdp(nic.TakeSentIp()).Payload);
     }
 
     private static Grant WithQueue(Grant grant, Func<QueueGrant, QueueGrant> change) => grant with { Queues = [change(grant.Queues[0]), grant.Queues[1]] };
