@@ -16,7 +16,7 @@ public class RingBenchmarks
     private readonly ReceivedFrame[] _batch = new ReceivedFrame[64];
     private QueuePair _rings = null!;
 
-    [Params(RingFormat.Split, RingFormat.Packed)]
+    [Params(RingFormat.Split, RingFormat.Packed, RingFormat.Igb)]
     public RingFormat Format { get; set; }
 
     [Params(1, 32)]

@@ -17,6 +17,7 @@ internal static class Campaign
         new VhostTarget(),
         new DeviceRingTarget(),
         new DriverRingTarget(),
+        new IgbRingTarget(),
     ];
 
     /// <summary>Runs the corpus and so many mutated inputs. An input that breaks a promise is named by seed and number.</summary>

@@ -23,12 +23,14 @@ internal sealed class QueuePair : IDisposable
     private readonly MemoryMapping _device;
     private readonly DmaRegion _region;
     private readonly EventFd _doorbell = new();
+    private readonly DeviceRegisters _registers = new();
+    private readonly MemoryFile _registerFile = MemoryFile.Create("benchmark registers", MemoryFile.BasePageSize, PagePreference.BaseOnly);
 
     /// <param name="format">Of both rings.</param>
     /// <param name="more">Features beside those that there always are.</param>
     public QueuePair(RingFormat format, VirtioFeatures more = VirtioFeatures.None)
     {
-        VirtioFeatures features = more | VirtioFeatures.Version1 | VirtioFeatures.InOrder | (format == RingFormat.Packed ? VirtioFeatures.RingPacked : 0);
+        VirtioFeatures features = more | VirtioFeatures.Version1 | (format == RingFormat.Igb ? 0 : VirtioFeatures.InOrder) | (format == RingFormat.Packed ? VirtioFeatures.RingPacked : 0);
         RingLayout receive = RingLayout.At(format, 0, Size);
         RingLayout transmit = RingLayout.At(format, receive.End + RingLayout.PartAlignment, Size);
         long offset = (transmit.End + 2 * 4095) / 4096 * 4096;
@@ -37,10 +39,10 @@ internal sealed class QueuePair : IDisposable
         _device = MemoryMapping.Map(_file.Descriptor, 0, _file.Length, MappingAccess.ReadWrite);
         _region = DmaRegion.Map(memory, _file.Descriptor);
         Pool = new PacketPool(_region, memory);
-        Receive = ReceiveRing.Create(_region, Pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, new Doorbell(_doorbell));
-        Transmit = TransmitRing.Create(_region, Pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, new Doorbell(_doorbell));
-        ToDriver = new InOrderDevice(_device, receive);
-        FromDriver = new InOrderDevice(_device, transmit);
+        Receive = ReceiveRing.Create(_region, Pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, Doorbell(format, 0));
+        Transmit = TransmitRing.Create(_region, Pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, Doorbell(format, sizeof(uint)));
+        ToDriver = new InOrderDevice(_device, receive, isWriter: true);
+        FromDriver = new InOrderDevice(_device, transmit, isWriter: false);
         ToDriver.Start();
         FromDriver.Start();
         Receive.Start();
@@ -58,9 +60,15 @@ internal sealed class QueuePair : IDisposable
 
     public void Dispose()
     {
+        _registers.Dispose();
+        _registerFile.Dispose();
         _region.Dispose();
         _device.Dispose();
         _file.Dispose();
         _doorbell.Dispose();
     }
+
+    // A page of memory: what a store to a real device costs beside that is the machine's.
+    private Doorbell Doorbell(RingFormat format, long tail) =>
+        format == RingFormat.Igb ? new(_registers.Map(new DoorbellRegister(tail, sizeof(uint)), 3, _registerFile.Descriptor), null) : new(_doorbell);
 }

@@ -153,6 +153,9 @@ internal static class GrantValidation
         Require(
             grant.Memory.BufferSize >= BufferLayout.FrameOffset + IgbReceiveDescriptor.BufferLength,
             $"An 82576 writes {IgbReceiveDescriptor.BufferLength} bytes, more than a buffer of {grant.Memory.BufferSize} has room for.");
+        Require(
+            grant.Mtu + EthernetView.HeaderLength <= IgbReceiveDescriptor.BufferLength,
+            $"The MTU {grant.Mtu} does not fit the {IgbReceiveDescriptor.BufferLength} bytes that an 82576 writes into a buffer.");
     }
 
     // A /31 and a /32 have no network and no broadcast address (RFC 3021).

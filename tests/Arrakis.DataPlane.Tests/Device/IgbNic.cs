@@ -1,5 +1,4 @@
 using Arrakis.Contract;
-using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Wire;
@@ -76,8 +75,6 @@ internal sealed class IgbNic : IAsyncDisposable
         ],
         static _ => default,
         isDevice: RegisterPage.IsDevice);
-
-    public void SetState(BindingState state) => _status.Store(StatusPageLayout.State, (uint)state);
 
     /// <summary>Lets the driver know its neighbour, and takes what it says of itself.</summary>
     public void Introduce()

@@ -29,8 +29,17 @@ internal sealed unsafe class IgbRings : IDisposable
         _region = DmaRegion.Map(grant, _file.Descriptor);
         Pool = new PacketPool(_region, grant);
         QueueGrant[] queues = IgbDevice.Queues(receive, transmit);
-        Receive = ReceiveRing.Create(_region, Pool, queues[0], features, Doorbell(queues[0]), Counters);
-        Transmit = TransmitRing.Create(_region, Pool, queues[1], features, Doorbell(queues[1]));
+        try
+        {
+            Receive = ReceiveRing.Create(_region, Pool, queues[0], features, Doorbell(queues[0]), Counters);
+            Transmit = TransmitRing.Create(_region, Pool, queues[1], features, Doorbell(queues[1]));
+        }
+        catch
+        {
+            Dispose(); // Other tests count what is mapped.
+            throw;
+        }
+
         Device = new IgbDevice(_region.At(0, end), grant, receive, transmit, _registers) { RaiseEvent = () => Events++ };
         Receive.Start();
     }

@@ -76,7 +76,6 @@ public sealed class RegisterDoorbellTests
         using var device = new TestDevice();
         using var registers = new RegisterPage();
         await using NicBinding nic = Bind(device, registers);
-        device.SetState(BindingState.Active);
         registers.SwitchOff();
         device.SetLink(up: true, epoch: 1);
 
