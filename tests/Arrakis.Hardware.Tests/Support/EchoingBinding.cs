@@ -12,6 +12,7 @@ internal sealed class EchoingBinding : IAsyncDisposable
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _polling;
+    private bool _disposed;
 
     private EchoingBinding(NicBinding nic)
     {
@@ -31,8 +32,14 @@ internal sealed class EchoingBinding : IAsyncDisposable
     public async Task<BindingRevokedException> TakenAsync() =>
         await Assert.ThrowsAsync<BindingRevokedException>(() => _polling.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken));
 
+    /// <summary>Gives the binding back, or what is left of it; again does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, true))
+        {
+            return;
+        }
+
         await _stop.CancelAsync();
         await _polling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Nic.DisposeAsync();

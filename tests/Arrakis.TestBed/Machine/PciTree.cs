@@ -133,7 +133,7 @@ public sealed class PciTree : PciBus, IDisposable
     public void LinkInterface(string name, string link, string target) =>
         Link(Path.Combine(Root, "class/net", name, link), Path.Combine(Root, "class/net", target));
 
-    public void Link(string path, string target) => _ = File.CreateSymbolicLink(path, target);
+    public static void Link(string path, string target) => _ = File.CreateSymbolicLink(path, target);
 
     public override void Write(PciAddress address, string attribute, string value)
     {

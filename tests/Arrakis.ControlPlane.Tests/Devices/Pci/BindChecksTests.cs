@@ -76,8 +76,8 @@ public sealed class BindChecksTests : IDisposable
         _ = Directory.CreateDirectory(Path.Combine(_tree.PathOf(controller), "nvme/nvme1"));
         _tree.AddDisk(null, "virtual/nvme-subsystem/nvme-subsys1/nvme1n1", "259:5");
         string subsystem = Path.Combine(_tree.Root, "devices/virtual/nvme-subsystem/nvme-subsys1");
-        _tree.Link(Path.Combine(_tree.Root, "class/nvme-subsystem/nvme-subsys1"), subsystem);
-        _tree.Link(Path.Combine(subsystem, "nvme1"), Path.Combine(_tree.PathOf(controller), "nvme/nvme1"));
+        PciTree.Link(Path.Combine(_tree.Root, "class/nvme-subsystem/nvme-subsys1"), subsystem);
+        PciTree.Link(Path.Combine(subsystem, "nvme1"), Path.Combine(_tree.PathOf(controller), "nvme/nvme1"));
         Check(controller);
         _tree.WriteProc("self/mountinfo", "30 1 259:5 / /srv rw - ext4 /dev/nvme1n1 rw\n");
 

@@ -1,5 +1,4 @@
 using Arrakis.Contract;
-using Arrakis.ControlPlane.Devices.Pci;
 using Arrakis.Native;
 using Arrakis.Native.Pci;
 using Arrakis.TestBed.Machine;

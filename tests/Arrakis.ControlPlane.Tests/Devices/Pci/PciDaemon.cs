@@ -1,5 +1,4 @@
 using Arrakis.ControlPlane.Devices.Pci;
-using Arrakis.Native.Pci;
 using Arrakis.TestBed.Machine;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
