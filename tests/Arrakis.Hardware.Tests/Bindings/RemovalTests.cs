@@ -25,7 +25,7 @@ public sealed class RemovalTests
         await switchedOff.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         Assert.Empty(LabMachine.Igb.VirtualFunctions);
         ArrakisException refusal = await Assert.ThrowsAsync<ArrakisException>(() => EchoingBinding.BindAsync(client));
-        Assert.Equal(ErrorCode.NoFreeVirtualFunction, refusal.Code);
+        Assert.Contains(refusal.Code, new[] { ErrorCode.NoFreeVirtualFunction, ErrorCode.DeviceUnavailable }); // As known before, or found out now.
     }
 
     [Fact]
