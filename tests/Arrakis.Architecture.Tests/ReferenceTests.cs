@@ -18,6 +18,13 @@ public sealed partial class ReferenceTests
     public void Every_member_of_the_configuration_is_documented_and_no_other(string heading, string record) =>
         AssertSame(Members("src/Arrakis.ControlPlane/Hosting/DaemonOptions.cs", record), Table(heading));
 
+    [Theory]
+    [InlineData("### Members of every hardware device", "HardwareDeviceOptions")]
+    [InlineData("### Members of an sriov device", "SriovDeviceOptions")]
+    [InlineData("### Members of a pci device", "PciDeviceOptions")]
+    public void Every_member_of_a_hardware_device_is_documented_and_no_other(string heading, string record) =>
+        AssertSame(Members("src/Arrakis.ControlPlane/Hosting/HardwareDeviceOptions.cs", record), Table(heading));
+
     [Fact]
     public void Every_member_of_a_policy_rule_is_documented_and_no_other() =>
         AssertSame(Members("src/Arrakis.ControlPlane/Policy/PolicyDocument.cs", "PolicyRule"), Table("### Members of a rule"));
