@@ -22,6 +22,7 @@ public sealed class JsonTests
             "burstBytes": 65536
           },
           "linkUp": true,
+          "dmaFaults": 0,
           "boundAt": "2026-01-02T03:04:05+00:00"
         }
         """;

@@ -43,6 +43,11 @@ internal static class DescribeCommand
         table.Add("user", binding.UserId);
         table.Add("program", binding.Executable);
         table.Add("bound at", Units.Time(binding.BoundAt));
+        if (binding.DmaFaults > 0)
+        {
+            table.Add("blocked by the IOMMU", $"{binding.DmaFaults} accesses at least");
+        }
+
         return table;
     }
 }
