@@ -76,6 +76,7 @@ public sealed class MalformedFrameTests
         (DropReason.UdpPortOnOtherQueue, typeof(Sockets.QueueSocketTests)),
         (DropReason.SocketQueueFull, typeof(Sockets.SocketDropTests)),
         (DropReason.NoBuffer, typeof(Sockets.SocketDropTests)),
+        (DropReason.FrameDamaged, typeof(Rings.IgbReceiveRingTests)),
         (DropReason.TransmitRingFull, typeof(TransmitQueueTests)),
         (DropReason.NeighbourQueueFull, typeof(Link.ArpPendingTests)),
         (DropReason.NeighbourUnreachable, typeof(Link.ArpPendingTests)),

@@ -208,7 +208,7 @@ public sealed class IgbReceiveRingTests
     }
 
     [Fact]
-    public void A_damaged_frame_is_dropped_and_counted()
+    public void A_damaged_frame_is_dropped_and_counted_as_FrameDamaged()
     {
         using var rings = new IgbRings();
         var batch = new ReceivedFrame[8];
