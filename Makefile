@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lab demo bench-udp bench-nic bench-gc bench-micro plots pack publish install format clean
+.PHONY: help setup build test test-hardware lab demo bench-udp bench-nic bench-gc bench-micro plots pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,11 @@ test: ## Checks the format and runs all tests; the last line counts them (root).
 	@scripts/setup build test
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/test $(CONFIGURATION)
+
+test-hardware: ## Runs the tests of bindings of hardware in a virtual machine; the last line counts them (root).
+	@scripts/setup build test lab
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/test $(CONFIGURATION) Arrakis.Hardware.Tests
 
 lab: ## Boots a virtual machine with an IOMMU and SR-IOV devices, and gives a shell with the built programs in it (root).
 	@scripts/setup build lab

@@ -4,6 +4,7 @@ using System.Globalization;
 namespace Arrakis.Interop.Tests;
 
 /// <summary>The machine in which the hardware tests run, seen from outside: scripts/lab/boot. Inside, Arrakis.Hardware.Tests test it.</summary>
+[Trait("needs", "lab")]
 public sealed class LabTests : IDisposable
 {
     private const int Ended = 124;

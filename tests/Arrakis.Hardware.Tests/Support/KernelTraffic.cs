@@ -10,7 +10,7 @@ internal sealed class KernelTraffic : IAsyncDisposable
     private const int PayloadLength = 64;
 
     private readonly CancellationTokenSource _stop = new();
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = TimeoutMilliseconds };
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = TimeoutMilliseconds, SendTimeout = TimeoutMilliseconds };
     private readonly Task _sending;
     private long _echoes;
 
