@@ -86,13 +86,13 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
     }
 
     /// <summary>The descriptors of a grant, in its order; the receiver of the list owns the read-only status page, at its place.</summary>
-    internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus) => binding.Session?.Registers is { } registers
-        ? [binding.Memory!.Descriptor, readOnlyStatus, .. binding.Events.Select(static pairEvent => pairEvent.Descriptor), registers]
-        : [
-            binding.Memory!.Descriptor,
-            readOnlyStatus,
-            .. binding.Events.SelectMany((pairEvent, pair) => new[] { pairEvent.Descriptor, binding.Kicks[2 * pair].Descriptor, binding.Kicks[2 * pair + 1].Descriptor }),
-        ];
+    internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus)
+    {
+        IEnumerable<Descriptor> bells = binding.Session?.Registers is { } registers
+            ? [.. binding.Events.Select(static pairEvent => pairEvent.Descriptor), registers]
+            : binding.Events.SelectMany((pairEvent, pair) => new[] { pairEvent.Descriptor, binding.Kicks[2 * pair].Descriptor, binding.Kicks[2 * pair + 1].Descriptor });
+        return [binding.Memory!.Descriptor, readOnlyStatus, .. bells];
+    }
 
     private MemoryFile AllocateMemory(ulong bindingId, long length)
     {

@@ -1,8 +1,10 @@
 using Arrakis.ControlPlane.Devices.Vfio;
+using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Arrakis.ControlPlane.Bindings;
 
@@ -10,7 +12,7 @@ namespace Arrakis.ControlPlane.Bindings;
 /// Reports accesses that the IOMMU has blocked against the binding whose function made them. The kernel limits how many it logs, so
 /// the count says that there were some, not how many.
 /// </summary>
-internal sealed class DmaFaultWatch(Ledger ledger, ReadinessLoop loop, ILogger<DmaFaultWatch> logger) : BackgroundService
+internal sealed class DmaFaultWatch(Ledger ledger, ReadinessLoop loop, IOptions<DaemonOptions> options, ILogger<DmaFaultWatch> logger) : BackgroundService
 {
     /// <summary>Counts a fault and logs it.</summary>
     internal void Report(DmaFault fault)
@@ -30,6 +32,11 @@ internal sealed class DmaFaultWatch(Ledger ledger, ReadinessLoop loop, ILogger<D
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        if (!options.Value.Devices.Any(static device => device is HardwareDeviceOptions))
+        {
+            return; // Nothing here goes through an IOMMU.
+        }
+
         try
         {
             using KernelLog log = KernelLog.OpenAtEnd();

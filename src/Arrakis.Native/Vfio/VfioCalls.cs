@@ -7,15 +7,11 @@ internal static unsafe partial class VfioCalls
 {
     private const uint Type = (uint)';' << 8; // VFIO_TYPE and IOMMUFD_TYPE
 
-    internal const uint GetApiVersion = Type | 100;
-    internal const uint CheckExtension = Type | 101;
     internal const uint SetIommu = Type | 102;
     internal const uint GroupGetStatus = Type | 103;
     internal const uint GroupSetContainer = Type | 104;
     internal const uint GroupGetDevice = Type | 106;
-    internal const uint DeviceGetInfo = Type | 107;
     internal const uint DeviceGetRegionInfo = Type | 108;
-    internal const uint DeviceGetIrqInfo = Type | 109;
     internal const uint DeviceSetIrqs = Type | 110;
     internal const uint DeviceReset = Type | 111;
     internal const uint IommuMapDma = Type | 113;
@@ -52,21 +48,6 @@ internal static unsafe partial class VfioCalls
         public uint Flags;
     }
 
-    /// <summary>struct vfio_device_info.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct DeviceInfo
-    {
-        internal const uint CanReset = 1;
-        internal const uint IsPci = 2;
-
-        public uint Size;
-        public uint Flags;
-        public uint Regions;
-        public uint Interrupts;
-        public uint CapabilityOffset;
-        public uint Padding;
-    }
-
     /// <summary>struct vfio_region_info.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct RegionInfo
@@ -79,16 +60,6 @@ internal static unsafe partial class VfioCalls
         public uint CapabilityOffset;
         public ulong Length;
         public ulong Offset;
-    }
-
-    /// <summary>struct vfio_irq_info.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct InterruptInfo
-    {
-        public uint Size;
-        public uint Flags;
-        public uint Index;
-        public uint Count;
     }
 
     /// <summary>struct vfio_irq_set, without the descriptors that follow it.</summary>

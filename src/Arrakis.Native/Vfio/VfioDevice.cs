@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Arrakis.Native.Events;
-using Arrakis.Native.Memory;
 using Tmds.Linux;
 
 namespace Arrakis.Native.Vfio;
@@ -76,16 +75,6 @@ public sealed unsafe class VfioDevice : IDisposable
         return new VfioRegion((long)info.Offset, (long)info.Length, (info.Flags & VfioCalls.RegionInfo.CanMap) != 0);
     }
 
-    /// <summary>Maps a BAR whole, guarded: once it is taken away it reads as zeros.</summary>
-    /// <exception cref="LinuxException">The function has no such BAR (ENODEV), or memory accesses to it are off.</exception>
-    public MemoryMapping MapBar(int index)
-    {
-        VfioRegion region = Region(index);
-        return region.CanMap && region.Length > 0
-            ? MemoryMapping.Map(Descriptor, region.Offset, region.Length, MappingAccess.ReadWrite)
-            : throw new LinuxException($"BAR {index} cannot be mapped", LibC.ENODEV);
-    }
-
     /// <summary>Reads configuration space, at most to its end.</summary>
     /// <returns>Bytes read.</returns>
     public int ReadConfiguration(Span<byte> destination, int offset)
@@ -128,23 +117,9 @@ public sealed unsafe class VfioDevice : IDisposable
     /// <summary>Takes both away; existing mappings of its BARs are torn down where the function honours the bit (virtual functions do not).</summary>
     public void Disable() => WriteCommand((ushort)(ReadCommand() & ~(MemorySpace | BusMaster)));
 
-    /// <summary>Whether the function may start memory accesses.</summary>
-    public bool IsBusMaster => (ReadCommand() & BusMaster) != 0;
-
     /// <summary>Resets the function alone (FLR), so that nothing of its former use is left in it.</summary>
     /// <exception cref="LinuxException">It has no reset (ENOTTY), or does not come back.</exception>
     public void Reset() => _ = VfioCalls.Call(Descriptor, VfioCalls.DeviceReset, null, "VFIO_DEVICE_RESET");
-
-    /// <summary>How many MSI-X vectors it has.</summary>
-    public int InterruptCount
-    {
-        get
-        {
-            var info = new VfioCalls.InterruptInfo { Size = (uint)sizeof(VfioCalls.InterruptInfo), Index = MsixInterrupts };
-            _ = VfioCalls.Call(Descriptor, VfioCalls.DeviceGetIrqInfo, &info, "VFIO_DEVICE_GET_IRQ_INFO(MSI-X)");
-            return (int)info.Count;
-        }
-    }
 
     /// <summary>Has MSI-X vectors, from the first on, raise eventfds.</summary>
     /// <exception cref="LinuxException">There are fewer vectors (EINVAL), or no more in the machine (ENOSPC).</exception>

@@ -29,9 +29,6 @@ internal sealed class IgbvfDriver : IFunctionDriver
     public RingFormat? RingFormat => Wire.Rings.RingFormat.Igb;
 
     /// <inheritdoc/>
-    public int QueueSizeMax => 4096;
-
-    /// <inheritdoc/>
     public async Task<FunctionSetup> SetUpAsync(VfioDevice device, SessionRequest request, TimeProvider time, CancellationToken cancellation)
     {
         var bar = new BarRegisters(device, RegisterBar);

@@ -17,8 +17,7 @@ internal sealed class BindChecks(PciBus bus, KernelUse use)
     /// <exception cref="ArrakisException">DeviceInUse, ForeignGroup, NoIommu, UnknownDevice, or InvalidRequest for a bridge.</exception>
     internal void EnsureBindable(PciAddress address, IReadOnlyCollection<PciAddress> ours, bool allowNoIommu)
     {
-        PciFunction function = bus.TryRead(address)
-            ?? throw new ArrakisException(ErrorCode.UnknownDevice, $"The machine has no PCI function {address}.", "'lspci -D' lists those that it has.");
+        PciFunction function = Require(address);
         if (function.IsBridge)
         {
             throw new ArrakisException(ErrorCode.InvalidRequest, $"{address} is a bridge.", "Name a function of a device.");
@@ -27,6 +26,11 @@ internal sealed class BindChecks(PciBus bus, KernelUse use)
         EnsureUnused(function);
         EnsureIsolated(function, ours, allowNoIommu);
     }
+
+    /// <summary>Reads a function that somebody has named.</summary>
+    /// <exception cref="ArrakisException">UnknownDevice: the machine has none there.</exception>
+    internal PciFunction Require(PciAddress address) =>
+        bus.TryRead(address) ?? throw new ArrakisException(ErrorCode.UnknownDevice, $"The machine has no PCI function {address}.", "'lspci -D' lists those that it has.");
 
     /// <summary>Refuses a function that the kernel itself uses.</summary>
     /// <exception cref="ArrakisException">DeviceInUse.</exception>

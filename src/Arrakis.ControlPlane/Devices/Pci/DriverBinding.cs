@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Arrakis.Contract;
 using Arrakis.Native.Pci;
 using Microsoft.Extensions.Logging;
@@ -33,17 +32,21 @@ internal sealed class DriverBinding(PciBus bus, PciChangeLog log, FunctionWork w
 
     /// <summary>Gives back what an earlier daemon had bound and no binding needs. What fails is logged and stays remembered.</summary>
     /// <param name="needed">Functions that stay as they are.</param>
-    internal async Task RestoreLeftAsync(IReadOnlyCollection<PciAddress> needed)
+    internal Task RestoreLeftAsync(IReadOnlyCollection<PciAddress> needed) =>
+        RestoreAllAsync(log.Functions.Select(static change => change.Address).Where(address => !needed.Contains(address)));
+
+    /// <summary>Gives functions back. What fails is logged and stays remembered.</summary>
+    internal async Task RestoreAllAsync(IEnumerable<PciAddress> addresses)
     {
-        foreach (FunctionChange change in log.Functions.Where(change => !needed.Contains(change.Address)))
+        foreach (PciAddress address in addresses)
         {
             try
             {
-                await RestoreAsync(change.Address).ConfigureAwait(false);
+                await RestoreAsync(address).ConfigureAwait(false);
             }
             catch (ArrakisException e)
             {
-                logger.LogWarning("{Address} was not given back: {Error}", change.Address, e.Message);
+                logger.LogWarning("{Address} was not given back: {Error}", address, e.Message);
             }
         }
     }
@@ -78,27 +81,11 @@ internal sealed class DriverBinding(PciBus bus, PciChangeLog log, FunctionWork w
         }
         catch
         {
-            Undo(address);
+            work.Undo(address, () => Restore(log.Find(address)!));
             throw;
         }
 
         logger.LogInformation("{Address} is bound to {Driver}; it was bound to {Before}.", address, PciFunction.VfioDriver, before.Driver ?? "no driver");
-    }
-
-    [SuppressMessage("Design", "CA1031", Justification = "The first fault is the one to tell; what is not undone stays remembered.")]
-    private void Undo(PciAddress address)
-    {
-        try
-        {
-            if (log.Find(address) is { } before)
-            {
-                Restore(before);
-            }
-        }
-        catch (Exception e)
-        {
-            logger.LogWarning("{Address} was not given back: {Error}", address, e.Message);
-        }
     }
 
     private void Restore(FunctionChange before)

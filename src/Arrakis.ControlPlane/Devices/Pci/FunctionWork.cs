@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using Arrakis.Contract;
 using Arrakis.Native;
 using Arrakis.Native.Pci;
@@ -58,6 +59,20 @@ internal sealed class FunctionWork(TimeProvider time, ILogger logger)
                 $"{Sentence(what)} has not ended after {limit.TotalSeconds:0} s: a process holds the device and does not let go.",
                 "End that process ('fuser -v /dev/vfio/* /dev/vfio/devices/*' names it).",
                 e);
+        }
+    }
+
+    /// <summary>Undoes, within a change, what of it was done before it failed. A second fault is logged; the first is the one to tell.</summary>
+    [SuppressMessage("Design", "CA1031", Justification = "The first fault is the one to tell; what is not undone stays remembered.")]
+    internal void Undo(PciAddress address, Action undo)
+    {
+        try
+        {
+            undo();
+        }
+        catch (Exception e)
+        {
+            logger.LogWarning("{Address} is not what it was before: {Error}", address, e.Message);
         }
     }
 

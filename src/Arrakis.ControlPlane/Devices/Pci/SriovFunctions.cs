@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Arrakis.Contract;
 using Arrakis.Native;
@@ -122,27 +121,11 @@ internal sealed class SriovFunctions(PciBus bus, PciChangeLog log, BindChecks ch
         }
         catch
         {
-            Undo(physical);
+            work.Undo(physical, () => Restore(log.FindPhysical(physical)!));
             throw;
         }
 
         logger.LogInformation("{Address} has {Count} virtual functions; it had {Before}.", physical, count, before.SriovNumVfs);
-    }
-
-    [SuppressMessage("Design", "CA1031", Justification = "The first fault is the one to tell; what is not undone stays remembered.")]
-    private void Undo(PciAddress physical)
-    {
-        try
-        {
-            if (log.FindPhysical(physical) is { } before)
-            {
-                Restore(before);
-            }
-        }
-        catch (Exception e)
-        {
-            logger.LogWarning("{Address} does not have its former virtual functions again: {Error}", physical, e.Message);
-        }
     }
 
     private void Restore(SriovChange before)

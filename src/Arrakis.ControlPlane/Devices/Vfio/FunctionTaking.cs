@@ -49,28 +49,14 @@ internal sealed class FunctionTaking(PciBus bus, BindChecks checks, DriverBindin
     }
 
     /// <summary>Gives functions back; what a process holds stays, and is remembered for the next start.</summary>
-    internal async Task RestoreAsync(IEnumerable<PciAddress> addresses)
-    {
-        foreach (PciAddress address in addresses)
-        {
-            try
-            {
-                await binding.RestoreAsync(address).ConfigureAwait(false);
-            }
-            catch (ArrakisException)
-            {
-                // Logged where it happened.
-            }
-        }
-    }
+    internal Task RestoreAsync(IEnumerable<PciAddress> addresses) => binding.RestoreAllAsync(addresses);
 
     private IFunctionDriver DriverOf(IReadOnlyList<PciAddress> addresses)
     {
         IFunctionDriver? driver = null;
         foreach (PciAddress address in addresses)
         {
-            PciFunction function = bus.TryRead(address)
-                ?? throw new ArrakisException(ErrorCode.UnknownDevice, $"The machine has no PCI function {address}.", "'lspci -D' lists those that it has.");
+            PciFunction function = checks.Require(address);
             IFunctionDriver found = (function.VendorId, function.DeviceId) switch
             {
                 (Intel, Igb82576 or IgbI350) => new IgbvfDriver(),

@@ -15,9 +15,6 @@ internal interface IFunctionDriver
     /// <summary>The layout of its rings; null where it takes those that are asked for.</summary>
     RingFormat? RingFormat { get; }
 
-    /// <summary>The most descriptors of a ring.</summary>
-    int QueueSizeMax { get; }
-
     /// <summary>Sets a function up that was just reset and may reach queue memory. It works on the rings when this returns.</summary>
     /// <param name="device">The function.</param>
     /// <param name="request">Rings and wanted features.</param>

@@ -22,9 +22,6 @@ internal interface IFunctionSource
     /// <exception cref="Contract.ArrakisException">It cannot.</exception>
     Task ConfigureAsync(int function, PortIdentity identity, CancellationToken cancellation);
 
-    /// <summary>Takes the identity away.</summary>
-    Task ClearAsync(int function, CancellationToken cancellation);
-
     /// <summary>Gives all functions back to the drivers that had them.</summary>
     Task RestoreAsync();
 }

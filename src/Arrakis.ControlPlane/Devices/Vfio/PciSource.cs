@@ -28,8 +28,5 @@ internal sealed class PciSource(PciDeviceOptions options, FunctionTaking taking)
                 "Bind without a rate, under a rule without rateBitsPerSecond, or to another device.");
 
     /// <inheritdoc/>
-    public Task ClearAsync(int function, CancellationToken cancellation) => Task.CompletedTask;
-
-    /// <inheritdoc/>
     public Task RestoreAsync() => taking.RestoreAsync(_functions);
 }

@@ -41,9 +41,6 @@ internal sealed class SriovSource(SriovDeviceOptions options, PciBus bus, SriovF
     }
 
     /// <inheritdoc/>
-    public Task ClearAsync(int function, CancellationToken cancellation) => Task.CompletedTask; // The next holder's settings replace all of them.
-
-    /// <inheritdoc/>
     public async Task RestoreAsync()
     {
         await taking.RestoreAsync(_functions).ConfigureAwait(false);

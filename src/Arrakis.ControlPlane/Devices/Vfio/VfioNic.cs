@@ -82,7 +82,7 @@ internal sealed class VfioNic : INicDevice
     public async Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation)
     {
         IFunctionDriver driver = _driver ?? throw DeviceErrors.Unavailable(_options.Name, "has not started");
-        CheckRequest(driver, request);
+        CheckRequest(request);
         HardwareFunction function = _functions[request.Function];
         try
         {
@@ -114,7 +114,7 @@ internal sealed class VfioNic : INicDevice
     {
         // Whoever had it before this daemon may have left anything in it, and may hold it still.
         _functions[function].ReleaseUnseen();
-        return _source.ClearAsync(function, cancellation);
+        return Task.CompletedTask; // What is enforced stays: the next holder's settings replace all of it.
     }
 
     /// <inheritdoc/>
@@ -141,7 +141,7 @@ internal sealed class VfioNic : INicDevice
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => default;
 
-    private void CheckRequest(IFunctionDriver driver, SessionRequest request)
+    private void CheckRequest(SessionRequest request)
     {
         if (!request.IsFirst)
         {
@@ -151,12 +151,6 @@ internal sealed class VfioNic : INicDevice
         if (request.Grant.QueuePairs > 1)
         {
             throw DeviceErrors.TooFewQueuePairs(_options.Name, 1, request.Grant.QueuePairs);
-        }
-
-        int size = request.Grant.Queues[0].Ring.QueueSize;
-        if (size > driver.QueueSizeMax)
-        {
-            throw new ArrakisException(ErrorCode.QueuesExhausted, $"Device '{_options.Name}' has rings of at most {driver.QueueSizeMax} descriptors, not {size}.", "Ask for smaller rings.");
         }
     }
 }

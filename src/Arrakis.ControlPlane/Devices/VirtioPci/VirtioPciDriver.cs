@@ -28,9 +28,6 @@ internal sealed class VirtioPciDriver : IFunctionDriver
     public RingFormat? RingFormat => null;
 
     /// <inheritdoc/>
-    public int QueueSizeMax => RingLayout.MaxQueueSize;
-
-    /// <inheritdoc/>
     public async Task<FunctionSetup> SetUpAsync(VfioDevice device, SessionRequest request, TimeProvider time, CancellationToken cancellation)
     {
         byte[] configuration = new byte[ConfigurationLength];
