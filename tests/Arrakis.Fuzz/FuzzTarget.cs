@@ -13,7 +13,7 @@ internal abstract class FuzzTarget
     public abstract void Run(ReadOnlySpan<byte> input);
 
     /// <summary>Fails where a promise does not hold.</summary>
-    protected static void Promise(bool holds, string promise)
+    internal static void Promise(bool holds, string promise)
     {
         if (!holds)
         {

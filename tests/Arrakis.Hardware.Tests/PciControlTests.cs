@@ -23,7 +23,7 @@ public sealed class PciControlTests : IDisposable
     {
         Support.PciFunction physical = device == "igb" ? LabMachine.Igb : LabMachine.Nvme;
         PciAddress address = Address(physical);
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         IReadOnlyList<Native.Pci.PciFunction> functions = await daemon.Sriov.CreateAsync(address, count);
         try
         {
@@ -51,9 +51,9 @@ public sealed class PciControlTests : IDisposable
         try
         {
             PciAddress address = Address(LabMachine.Igb);
-            Assert.Equal(4, (await new Daemon(_runtime).Sriov.CreateAsync(address, 4)).Count);
+            Assert.Equal(4, (await StartDaemon().Sriov.CreateAsync(address, 4)).Count);
 
-            var next = new Daemon(_runtime); // The first one is forgotten, as if killed.
+            var next = StartDaemon(); // The first one is forgotten, as if killed.
             await next.Sriov.RestoreLeftAsync([address]);
             Assert.Equal(4, LabMachine.Igb.Number("sriov_numvfs"));
             await next.Sriov.RestoreLeftAsync([]);
@@ -69,7 +69,7 @@ public sealed class PciControlTests : IDisposable
     [Fact]
     public async Task More_functions_than_the_card_has_are_refused()
     {
-        ArrakisException fault = await Assert.ThrowsAsync<ArrakisException>(() => new Daemon(_runtime).Sriov.CreateAsync(Address(LabMachine.Igb), 8));
+        ArrakisException fault = await Assert.ThrowsAsync<ArrakisException>(() => StartDaemon().Sriov.CreateAsync(Address(LabMachine.Igb), 8));
 
         Assert.Equal((ErrorCode.InvalidRequest, "0000:01:00.0 can have 7 virtual functions, not 8."), (fault.Code, fault.Cause));
     }
@@ -77,7 +77,7 @@ public sealed class PciControlTests : IDisposable
     [Fact]
     public async Task What_the_card_is_to_enforce_is_set_and_read_back_through_its_driver()
     {
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         PciAddress address = Address(LabMachine.Igb);
         await daemon.Sriov.CreateAsync(address, 2);
         try
@@ -116,7 +116,7 @@ public sealed class PciControlTests : IDisposable
     [Fact]
     public async Task A_setting_that_the_driver_does_not_have_is_an_error_that_names_it()
     {
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         PciAddress address = Address(LabMachine.Igb);
         await daemon.Sriov.CreateAsync(address, 1);
         try
@@ -141,7 +141,7 @@ public sealed class PciControlTests : IDisposable
     public async Task A_function_goes_to_vfio_pci_and_back_to_its_driver()
     {
         PciAddress address = Address(LabMachine.PlainNvme);
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         daemon.Checks.EnsureBindable(address, [], allowNoIommu: false);
         await daemon.Drivers.BindAsync(address);
         try
@@ -164,23 +164,23 @@ public sealed class PciControlTests : IDisposable
     {
         PciAddress disk = Address(LabMachine.PlainNvme);
         PciAddress card = Address(LabMachine.VirtioNet);
-        var first = new Daemon(_runtime);
+        var first = StartDaemon();
         await first.Drivers.BindAsync(disk);
         await first.Drivers.BindAsync(card);
 
-        var next = new Daemon(_runtime);
+        var next = StartDaemon();
         await next.Drivers.RestoreLeftAsync([card]);
         Assert.Equal(("nvme", "vfio-pci"), (LabMachine.PlainNvme.Driver, LabMachine.VirtioNet.Driver));
 
-        await new Daemon(_runtime).Drivers.RestoreLeftAsync([]);
+        await StartDaemon().Drivers.RestoreLeftAsync([]);
         Assert.Equal(("virtio-pci", "(null)"), (LabMachine.VirtioNet.Driver, LabMachine.VirtioNet.Read("driver_override")));
-        Assert.Empty(new Daemon(_runtime).Log.Functions);
+        Assert.Empty(StartDaemon().Log.Functions);
     }
 
     [Fact]
     public async Task A_mounted_disk_is_refused_until_it_is_unmounted()
     {
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         PciAddress address = Address(LabMachine.PlainNvme);
         string disk = "/dev/" + daemon.Bus.Read(address).NvmeController + "n1";
         string point = Directory.CreateTempSubdirectory("arrakis-mount-").FullName;
@@ -206,7 +206,7 @@ public sealed class PciControlTests : IDisposable
     [Fact]
     public async Task The_interface_with_the_default_route_is_refused_until_the_route_is_gone()
     {
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         PciAddress address = Address(LabMachine.VirtioNet);
         string link = Assert.Single(daemon.Bus.Read(address).NetworkInterfaces);
         await IpAsync("link", "set", link, "up");
@@ -230,7 +230,7 @@ public sealed class PciControlTests : IDisposable
     [Fact]
     public async Task A_disk_that_a_loop_device_lies_on_is_refused()
     {
-        var daemon = new Daemon(_runtime);
+        var daemon = StartDaemon();
         PciAddress address = Address(LabMachine.PlainNvme);
         string name = daemon.Bus.Read(address).NvmeController + "n1";
         await RunAsync("busybox", "losetup", "/dev/loop3", "/dev/" + name);
@@ -272,26 +272,6 @@ public sealed class PciControlTests : IDisposable
 
     private static Task RunAsync(string program, params string[] arguments) => Command.RunAsync(program, arguments, TestContext.Current.CancellationToken);
 
-    /// <summary>The daemon's part that changes functions. A second one over the same folder is the daemon after a crash.</summary>
-    private sealed class Daemon
-    {
-        internal Daemon(string runtime)
-        {
-            Log = PciChangeLog.Open(runtime, File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim(), NullLogger.Instance);
-            Checks = new BindChecks(Bus, new KernelUse(new DiskUse(Bus), new NetworkUse(Bus)));
-            var work = new FunctionWork(TimeProvider.System, NullLogger.Instance);
-            Drivers = new DriverBinding(Bus, Log, work, NullLogger<DriverBinding>.Instance);
-            Sriov = new SriovFunctions(Bus, Log, Checks, work, NullLogger<SriovFunctions>.Instance);
-        }
-
-        internal PciBus Bus { get; } = new();
-
-        internal PciChangeLog Log { get; }
-
-        internal BindChecks Checks { get; }
-
-        internal DriverBinding Drivers { get; }
-
-        internal SriovFunctions Sriov { get; }
-    }
+    // A second one over the same folder is the daemon after a crash.
+    private PciParts StartDaemon() => PciParts.OfMachine(_runtime, TimeProvider.System, NullLoggerFactory.Instance);
 }

@@ -120,9 +120,7 @@ public sealed class IgbTransmitRingTests
     public void The_device_fills_checksums_in_after_one_context_for_all()
     {
         using var rings = new IgbRings(queueSize: 8, buffers: 16, VirtioFeatures.NetChecksum);
-        byte[] good = TestFrames.Udp(9, 7, new byte[501]);
-        byte[] partial = [.. good];
-        UdpView.WritePartial(partial.AsSpan(34), good.Length - 34, TestFrames.PeerAddress, 9, TestFrames.OwnAddress, 7);
+        (byte[] good, byte[] partial) = PartialDatagram();
         Assert.NotEqual(good, partial);
         for (int i = 0; i < 50; i++)
         {
@@ -142,9 +140,7 @@ public sealed class IgbTransmitRingTests
     public void A_checksum_in_the_first_of_several_buffers_is_filled_in_too()
     {
         using var rings = new IgbRings(queueSize: 8, buffers: 16, VirtioFeatures.NetChecksum);
-        byte[] good = TestFrames.Udp(9, 7, new byte[501]);
-        byte[] partial = [.. good];
-        UdpView.WritePartial(partial.AsSpan(34), good.Length - 34, TestFrames.PeerAddress, 9, TestFrames.OwnAddress, 7);
+        (byte[] good, byte[] partial) = PartialDatagram();
         TransmitSegment[] segments =
         [
             new(rings.Rent(partial.AsSpan(0, 42)), BufferLayout.FrameOffset, 42),
@@ -198,5 +194,14 @@ public sealed class IgbTransmitRingTests
         rings.Transmit.Flush();
         Assert.Equal([1], rings.Device.TryTake());
         Assert.Null(rings.Device.TryTake());
+    }
+
+    // A datagram as it has to arrive, and as it is handed to a device that makes its checksum.
+    private static (byte[] Good, byte[] Partial) PartialDatagram()
+    {
+        byte[] good = TestFrames.Udp(9, 7, new byte[501]);
+        byte[] partial = [.. good];
+        UdpView.WritePartial(partial.AsSpan(34), good.Length - 34, TestFrames.PeerAddress, 9, TestFrames.OwnAddress, 7);
+        return (good, partial);
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Arrakis.DataPlane.Rings;
 using Arrakis.DataPlane.Tests.Device;
 using Arrakis.SoftDevice.Rings;
@@ -15,28 +14,7 @@ public sealed class ReceiveRingTests
     public void Frames_come_in_order_and_whole_when_all_indices_wrap(int queueSize)
     {
         using var rings = new TestRings(queueSize, queueSize * 3);
-        var frame = new byte[60];
-        var batch = new ReceivedFrame[7];
-        uint sent = 0;
-        uint received = 0;
-        while (received < 70_000)
-        {
-            BinaryPrimitives.WriteUInt32LittleEndian(frame, sent);
-            while (rings.Device.TryDeliver(frame))
-            {
-                BinaryPrimitives.WriteUInt32LittleEndian(frame, ++sent);
-            }
-
-            int count = rings.Receive.Receive(batch);
-            Assert.NotEqual(0, count);
-            for (int i = 0; i < count; i++)
-            {
-                Assert.Equal(60, batch[i].Length);
-                Assert.Equal(received++, BinaryPrimitives.ReadUInt32LittleEndian(rings.Bytes(batch[i])));
-            }
-
-            rings.Receive.Release(batch.AsSpan(0, count));
-        }
+        FrameSequence.AssertInOrder(rings.Receive, frame => rings.Device.TryDeliver(frame), rings.Bytes, 70_000);
     }
 
     [Fact]

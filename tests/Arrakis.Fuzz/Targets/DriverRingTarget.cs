@@ -135,7 +135,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
         private readonly PacketPool _pool;
         private readonly ReceiveRing _receive;
         private readonly TransmitRing _transmit;
-        private readonly List<PacketBuffer> _held = [];
+        private readonly HeldBuffers _held;
         private readonly int[] _used = new int[2]; // Where a device that behaves goes on, in descriptors.
 
         public Session(DriverRingTarget target, VirtioFeatures features)
@@ -150,6 +150,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
             _memory = region.At(0, region.Length);
             new Span<byte>(_memory, (int)region.Length).Clear();
             _pool = new PacketPool(region, Memory);
+            _held = new HeldBuffers(_pool, MaxHeld);
             _receive = ReceiveRing.Create(region, _pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, new Doorbell(target._doorbell));
             _transmit = TransmitRing.Create(region, _pool, new QueueGrant(QueueDirection.Transmit, transmit, 4), features, new Doorbell(target._doorbell));
             _receive.Start();
@@ -174,8 +175,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
                     _ = _transmit.Reclaim();
                     break;
                 case 4 when _held.Count > 0:
-                    _pool.Return(_held[^1]);
-                    _held.RemoveAt(_held.Count - 1);
+                    _held.ReturnLast();
                     break;
                 case 5:
                     _ = _receive.TryArmEvents();
@@ -207,7 +207,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
 
         public void CheckCounts()
         {
-            Promise(_held.Distinct().Count() == _held.Count, "no buffer has two owners");
+            _held.Check();
             int inRings = Size + (Size - _transmit.FreeCount);
             int known = _pool.FreeCount + _held.Count + inRings;
 
@@ -216,14 +216,7 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
             Promise(isExact ? known == _pool.Count : known <= _pool.Count, "no buffer is lost or made");
         }
 
-        public void CheckOwners()
-        {
-            HashSet<int> owned = [.. _held.Select(buffer => buffer.Index)];
-            while (_pool.TryRent(out PacketBuffer buffer))
-            {
-                Promise(owned.Add(buffer.Index), "no buffer has two owners");
-            }
-        }
+        public void CheckOwners() => _held.CheckOwners();
 
         private void Receive(int choice)
         {
@@ -235,13 +228,9 @@ internal sealed unsafe class DriverRingTarget : FuzzTarget, IDisposable
                 int offset = batch[i].IsFollowing ? BufferLayout.HeaderOffset : BufferLayout.FrameOffset;
                 Promise(batch[i].Length >= 0 && offset + batch[i].Length <= BufferSize, "a frame is inside its buffer");
                 Promise(!batch[i].Continues || (i + 1 < count && batch[i + 1].IsFollowing), "a frame is whole");
-                Promise(!_held.Contains(batch[i].Buffer), "no buffer has two owners");
                 _ = _target._region.At(BufferOffset + batch[i].Buffer.Index * BufferSize, BufferSize);
                 _ = _pool.Bytes(batch[i].Buffer, offset, batch[i].Length);
-                if ((choice >> 4 & 1) != 0 && _held.Count < MaxHeld && _receive.TryTake(ref batch[i]))
-                {
-                    _held.Add(batch[i].Buffer);
-                }
+                _held.Receive(_receive, ref batch[i], take: (choice >> 4 & 1) != 0);
             }
 
             _receive.Release(batch[..count]);

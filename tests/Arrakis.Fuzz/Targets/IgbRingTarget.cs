@@ -108,7 +108,7 @@ internal sealed unsafe class IgbRingTarget : FuzzTarget, IDisposable
         private readonly PacketPool _pool;
         private readonly ReceiveRing _receive;
         private readonly TransmitRing _transmit;
-        private readonly List<PacketBuffer> _held = [];
+        private readonly HeldBuffers _held;
         private readonly int _capacity;
         private int _next; // Where a device that behaves goes on.
 
@@ -122,6 +122,7 @@ internal sealed unsafe class IgbRingTarget : FuzzTarget, IDisposable
             RingLayout transmit = RingLayout.At(RingFormat.Igb, receive.End, Size);
             _transmitRing = _receiveRing + transmit.DescriptorArea;
             _pool = new PacketPool(region, Memory);
+            _held = new HeldBuffers(_pool, MaxHeld);
             _receive = ReceiveRing.Create(region, _pool, new QueueGrant(QueueDirection.Receive, receive, 3), features, target._receiveDoorbell, new NetCounters());
             _transmit = TransmitRing.Create(region, _pool, new QueueGrant(QueueDirection.Transmit, transmit, 3), features, target._transmitDoorbell);
             _capacity = _transmit.FreeCount;
@@ -145,8 +146,7 @@ internal sealed unsafe class IgbRingTarget : FuzzTarget, IDisposable
                     _ = _transmit.Reclaim();
                     break;
                 case 4 when _held.Count > 0:
-                    _pool.Return(_held[^1]);
-                    _held.RemoveAt(_held.Count - 1);
+                    _held.ReturnLast();
                     break;
                 case 5:
                     _ = _receive.TryArmEvents();
@@ -176,19 +176,12 @@ internal sealed unsafe class IgbRingTarget : FuzzTarget, IDisposable
 
         public void CheckCounts()
         {
-            Promise(_held.Distinct().Count() == _held.Count, "no buffer has two owners");
+            _held.Check();
             Promise(_pool.FreeCount + _held.Count + Size + (_capacity - _transmit.FreeCount) == _pool.Count, "no buffer is lost or made");
             Promise(_target._written.LoadUInt32(0) < Size && _target._written.LoadUInt32(4) < Size, "a tail is a place in its ring");
         }
 
-        public void CheckOwners()
-        {
-            HashSet<int> owned = [.. _held.Select(buffer => buffer.Index)];
-            while (_pool.TryRent(out PacketBuffer buffer))
-            {
-                Promise(owned.Add(buffer.Index), "no buffer has two owners");
-            }
-        }
+        public void CheckOwners() => _held.CheckOwners();
 
         private void WriteBack(int position, ulong status)
         {
@@ -205,15 +198,11 @@ internal sealed unsafe class IgbRingTarget : FuzzTarget, IDisposable
             for (int i = 0; i < count; i++)
             {
                 Promise(batch[i].Length > 0 && BufferLayout.FrameOffset + batch[i].Length <= BufferSize, "a frame is inside its buffer");
-                Promise(!_held.Contains(batch[i].Buffer), "no buffer has two owners");
                 Promise((batch[i].Offload & ReceiveOffload.ChecksumPartial) == 0, "no checksum is half made");
                 Promise(batch[i].Offload == 0 || (_features & VirtioFeatures.NetGuestChecksum) != 0, "nobody vouches unasked");
                 Span<byte> bytes = _pool.Bytes(batch[i].Buffer, BufferLayout.FrameOffset, batch[i].Length);
                 bytes[^1]++;
-                if ((choice >> 4 & 1) != 0 && _held.Count < MaxHeld && _receive.TryTake(ref batch[i]))
-                {
-                    _held.Add(batch[i].Buffer);
-                }
+                _held.Receive(_receive, ref batch[i], take: (choice >> 4 & 1) != 0);
             }
 
             _receive.Release(batch[..count]);

@@ -8,24 +8,23 @@ namespace Arrakis.ControlPlane.Tests.Devices.Pci;
 /// <summary>The daemon's part that changes functions, over a made-up tree. A second one over the same tree is the daemon after a crash.</summary>
 internal sealed class PciDaemon
 {
+    private readonly PciParts _parts;
+
     internal PciDaemon(PciTree tree, string bootId = "boot-1", Func<string, bool>? isClaimed = null)
     {
-        Log = PciChangeLog.Open(tree.Runtime, bootId, NullLogger.Instance);
-        Checks = new BindChecks(tree, new KernelUse(new DiskUse(tree, tree.Proc, isClaimed ?? (static _ => false)), new NetworkUse(tree, tree.Proc)));
-        var work = new FunctionWork(Time, NullLogger.Instance);
-        Drivers = new DriverBinding(tree, Log, work, NullLogger<DriverBinding>.Instance);
-        Sriov = new SriovFunctions(tree, Log, Checks, work, NullLogger<SriovFunctions>.Instance);
+        var use = new KernelUse(new DiskUse(tree, tree.Proc, isClaimed ?? (static _ => false)), new NetworkUse(tree, tree.Proc));
+        _parts = new PciParts(tree, use, PciChangeLog.Open(tree.Runtime, bootId, NullLogger.Instance), Time, NullLoggerFactory.Instance);
     }
 
     internal FakeTimeProvider Time { get; } = new();
 
-    internal PciChangeLog Log { get; }
+    internal PciChangeLog Log => _parts.Log;
 
-    internal BindChecks Checks { get; }
+    internal BindChecks Checks => _parts.Checks;
 
-    internal DriverBinding Drivers { get; }
+    internal DriverBinding Drivers => _parts.Drivers;
 
-    internal SriovFunctions Sriov { get; }
+    internal SriovFunctions Sriov => _parts.Sriov;
 
     /// <summary>The record's file.</summary>
     internal static string RecordOf(PciTree tree) => Path.Combine(tree.Runtime, "pci-changes.json");
