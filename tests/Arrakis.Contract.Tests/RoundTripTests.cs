@@ -2,6 +2,7 @@ using System.Text;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
 using Arrakis.Contract.Json;
+using Arrakis.Wire.Rings;
 
 namespace Arrakis.Contract.Tests;
 
@@ -63,6 +64,39 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public void Requests_for_storage_have_the_form_that_other_languages_write()
+    {
+        Assert.Equal(
+            """{"type":"bind-storage","area":"log","access":"Read","queueSize":64,"queues":2,"features":4294967808,"buffers":32,"bufferSize":8192,"id":10}""",
+            Text(Samples.Requests.OfType<BindStorageRequest>().Single()));
+        Assert.Equal("""{"type":"create-area","area":"log","device":"soft0-blk","length":1099511627776,"owner":1000,"id":11}""", Text(Samples.Requests.OfType<CreateAreaRequest>().Single()));
+        Assert.Equal("""{"type":"grow-area","area":"log","length":2199023255552,"id":12}""", Text(Samples.Requests.OfType<GrowAreaRequest>().Single()));
+        Assert.Equal("""{"type":"delete-area","area":"log","id":13}""", Text(Samples.Requests.OfType<DeleteAreaRequest>().Single()));
+        Assert.Equal("""{"type":"change-area","area":"log","newName":"old","owner":1001,"sharedRead":true,"id":14}""", Text(Samples.Requests.OfType<ChangeAreaRequest>().Single()));
+        Assert.Equal("""{"type":"list-areas","id":15}""", Text(Samples.Requests.OfType<ListAreasRequest>().Single()));
+        Assert.Equal(
+            """{"type":"configure-block-port","port":1,"extents":[{"start":0,"count":256},{"start":1024,"count":512}],"readOnly":true,"id":6}""",
+            Encoding.UTF8.GetString(MessageCodec.Encode(Samples.DeviceRequests.OfType<ConfigureBlockPortRequest>().Single())));
+        Assert.Equal(
+            """{"type":"clear-block-port","port":1,"id":7}""", Encoding.UTF8.GetString(MessageCodec.Encode(Samples.DeviceRequests.OfType<ClearBlockPortRequest>().Single())));
+        BindStorageRequest bind = Assert.IsType<BindStorageRequest>(MessageCodec.DecodeRequest("""{"type":"bind-storage","id":2,"area":"log"}"""u8));
+        Assert.Equal((AreaAccess.ReadWrite, 256, 1, 256, 4096, BindStorageRequest.Understood), (bind.Access, bind.QueueSize, bind.Queues, bind.Buffers, bind.BufferSize, bind.Features));
+    }
+
+    [Fact]
+    public void A_storage_grant_has_the_form_that_other_languages_read()
+    {
+        Assert.Equal(
+            """{"type":"bind-storage","grant":{"bindingId":18,"generation":4,"device":"soft0-blk","virtualFunction":2,"memory":{"length":2097152,"pageSize":4096,"iovaBase":4294967296,"bufferOffset":65536,"bufferLength":1048576,"bufferSize":4096},"area":"log","access":"ReadWrite","blockSize":4096,"blockCount":768,"extents":[{"start":0,"count":768}],"capabilities":"VolatileCache, Discard","maxTransferLength":1048576,"features":4294976000,"namespaceId":0,"hasSgl":false,"queues":[{"ring":{"format":"Split","queueSize":64,"descriptorArea":0,"driverArea":1024,"deviceArea":1280,"descriptorAreaLength":1024,"driverAreaLength":134,"deviceAreaLength":518,"end":1798},"commandArea":4096,"kickDescriptor":3,"eventDescriptor":2},{"ring":{"format":"Split","queueSize":64,"descriptorArea":12288,"driverArea":13312,"deviceArea":13568,"descriptorAreaLength":1024,"driverAreaLength":134,"deviceAreaLength":518,"end":14086},"commandArea":16384,"kickDescriptor":5,"eventDescriptor":4}]},"id":8}""",
+            Encoding.UTF8.GetString(MessageCodec.Encode(Samples.Replies.OfType<BindStorageReply>().First())));
+        Assert.Equal(
+            """{"type":"areas","areas":[{"name":"log","device":"soft0-blk","owner":1000,"sharedRead":true,"length":1099511627776,"blockSize":4096,"extents":3,"bindings":[17,18]}],"id":10}""",
+            Encoding.UTF8.GetString(MessageCodec.Encode(Samples.Replies.OfType<AreasReply>().Single())));
+        BlockQueueGrant queue = Assert.IsType<BindStorageReply>(MessageCodec.DecodeReply(MessageCodec.Encode(Samples.Replies.OfType<BindStorageReply>().Last()))).Grant.Queues[0];
+        Assert.Equal((RingFormat.Nvme, 0x1008L, 0x100cL), (queue.Ring.Format, queue.Doorbell!.FileOffset, queue.CompletionDoorbell!.FileOffset));
+    }
+
+    [Fact]
     public void A_message_over_the_limit_is_not_sent()
     {
         var large = new BindNicRequest { Id = 1, Device = new string('x', ControlProtocol.MaxMessageLength) };
@@ -92,6 +126,8 @@ public sealed class RoundTripTests
         Assert.IsType(expected!.GetType(), actual);
         Assert.Equal(Encoding.UTF8.GetString(encode(expected)), Encoding.UTF8.GetString(encode(actual)));
     }
+
+    private static string Text(ControlRequest request) => Encoding.UTF8.GetString(MessageCodec.Encode(request));
 
     private static string[] Types<T>(IEnumerable<T> messages) => [.. messages.Select(message => message!.GetType().Name).Distinct().Order(StringComparer.Ordinal)];
 

@@ -66,6 +66,33 @@ internal static class Samples
         ],
     };
 
+    public static StorageGrant StorageGrant { get; } = new()
+    {
+        BindingId = 18,
+        Generation = 4,
+        Device = "soft0-blk",
+        VirtualFunction = 2,
+        Memory = new(1 << 21, 4096, 1UL << 32, 65536, 1 << 20, 4096),
+        Area = "log",
+        Access = AreaAccess.ReadWrite,
+        BlockSize = 4096,
+        BlockCount = 768,
+        Extents = [new(0, 768)],
+        Capabilities = StorageCapabilities.VolatileCache | StorageCapabilities.Discard,
+        MaxTransferLength = 1 << 20,
+        Features = VirtioFeatures.Version1 | VirtioBlockFeatures.Flush | VirtioBlockFeatures.Discard,
+        Queues = [new(RingLayout.At(RingFormat.Split, 0, 64), 4096, 3), new(RingLayout.At(RingFormat.Split, 12288, 64), 16384, 5, 4)],
+    };
+
+    public static StorageGrant StorageGrantWithRegisters { get; } = StorageGrant with
+    {
+        Device = "nvme0",
+        Extents = [new(256, 512), new(4096, 256)],
+        Features = VirtioFeatures.None,
+        NamespaceId = 1,
+        Queues = [new(new RingLayout(RingFormat.Nvme, 64, 0, 4096, 4096), 8192, 3, 2, new(0x1008, 4), new(0x100c, 4))],
+    };
+
     public static IReadOnlyList<ControlRequest> Requests { get; } =
     [
         new HelloRequest { Id = 1, Version = 1 },
@@ -76,6 +103,12 @@ internal static class Samples
         new ListDevicesRequest { Id = 6 },
         new DescribeRequest { Id = 7, BindingId = 17 },
         new RevokeRequest { Id = ulong.MaxValue, BindingId = 17, Mode = RevocationMode.Visible, DeadlineMilliseconds = 20 },
+        new BindStorageRequest { Id = 10, Area = "log", Access = AreaAccess.Read, QueueSize = 64, Queues = 2, Features = VirtioFeatures.Version1 | VirtioBlockFeatures.Flush, Buffers = 32, BufferSize = 8192 },
+        new CreateAreaRequest { Id = 11, Area = "log", Device = "soft0-blk", Length = 1L << 40, Owner = 1000 },
+        new GrowAreaRequest { Id = 12, Area = "log", Length = 1L << 41 },
+        new DeleteAreaRequest { Id = 13, Area = "log" },
+        new ChangeAreaRequest { Id = 14, Area = "log", NewName = "old", Owner = 1001, SharedRead = true },
+        new ListAreasRequest { Id = 15 },
         new RunTestRequest { Id = 9, Device = "soft0", Plan = Plan },
     ];
 
@@ -85,6 +118,9 @@ internal static class Samples
         new BindNicReply { Id = 2, Grant = Grant },
         new BindNicReply { Id = 2, Grant = GrantOfTwoPairs },
         new BindNicReply { Id = 2, Grant = GrantWithRegisters },
+        new BindStorageReply { Id = 8, Grant = StorageGrant },
+        new BindStorageReply { Id = 9, Grant = StorageGrantWithRegisters },
+        new AreasReply { Id = 10, Areas = [new() { Name = "log", Device = "soft0-blk", Owner = 1000, SharedRead = true, Length = 1L << 40, BlockSize = 4096, Extents = 3, Bindings = [17, 18] }] },
         new DoneReply { Id = 3 },
         new BindingsReply
         {
@@ -107,6 +143,23 @@ internal static class Samples
                     MemoryLength = 1 << 21,
                     PageSize = 4096,
                     Rate = Rate,
+                    LinkUp = true,
+                    BoundAt = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+                },
+                new()
+                {
+                    BindingId = 18,
+                    Generation = 1,
+                    State = BindingState.Active,
+                    Device = "soft0-blk",
+                    VirtualFunction = 0,
+                    ProcessId = 99,
+                    UserId = 1000,
+                    Executable = "/usr/bin/kv",
+                    Area = "log",
+                    Access = AreaAccess.ReadWrite,
+                    MemoryLength = 1 << 21,
+                    PageSize = 4096,
                     LinkUp = true,
                     BoundAt = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
                 },
@@ -138,6 +191,8 @@ internal static class Samples
     [
         new ConfigurePortRequest { Id = 1, Port = 2, Mac = Mac, Address = Prefix.Address, Filter = [Rule], Rate = Rate, KeepCounters = true },
         new ClearPortRequest { Id = 2, Port = 2 },
+        new ConfigureBlockPortRequest { Id = 6, Port = 1, Extents = [new(0, 256), new(1024, 512)], ReadOnly = true },
+        new ClearBlockPortRequest { Id = 7, Port = 1 },
         new AttachUplinkRequest { Id = 3 },
         new ReadCountersRequest { Id = 4 },
         new DeviceTestRequest { Id = 5, Plan = Plan },

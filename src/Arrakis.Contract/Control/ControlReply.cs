@@ -8,6 +8,8 @@ namespace Arrakis.Contract.Control;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(HelloReply), "hello")]
 [JsonDerivedType(typeof(BindNicReply), "bind-nic")]
+[JsonDerivedType(typeof(BindStorageReply), "bind-storage")]
+[JsonDerivedType(typeof(AreasReply), "areas")]
 [JsonDerivedType(typeof(DoneReply), "done")]
 [JsonDerivedType(typeof(BindingsReply), "bindings")]
 [JsonDerivedType(typeof(DevicesReply), "devices")]
@@ -104,13 +106,19 @@ public sealed record BindingDescription
     /// <summary>The holder's program.</summary>
     public required string Executable { get; init; }
 
-    /// <summary>Hardware address.</summary>
-    public required MacAddress Mac { get; init; }
+    /// <summary>Hardware address; of a NIC's.</summary>
+    public MacAddress? Mac { get; init; }
 
-    /// <summary>IPv4 address and network.</summary>
-    public required Ipv4Prefix Address { get; init; }
+    /// <summary>IPv4 address and network; of a NIC's.</summary>
+    public Ipv4Prefix? Address { get; init; }
 
-    /// <summary>Its queue pairs.</summary>
+    /// <summary>The storage area; of a storage binding.</summary>
+    public string? Area { get; init; }
+
+    /// <summary>What the holder may do with the storage area.</summary>
+    public AreaAccess? Access { get; init; }
+
+    /// <summary>Its queue pairs, or block queues.</summary>
     public int QueuePairs { get; set; } = 1;
 
     /// <summary>Bytes of queue memory.</summary>

@@ -9,6 +9,8 @@ namespace Arrakis.Contract.Device;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(ConfigurePortRequest), "configure-port")]
 [JsonDerivedType(typeof(ClearPortRequest), "clear-port")]
+[JsonDerivedType(typeof(ConfigureBlockPortRequest), "configure-block-port")]
+[JsonDerivedType(typeof(ClearBlockPortRequest), "clear-block-port")]
 [JsonDerivedType(typeof(AttachUplinkRequest), "attach-uplink")]
 [JsonDerivedType(typeof(ReadCountersRequest), "read-counters")]
 [JsonDerivedType(typeof(DeviceTestRequest), "run-test")]
@@ -46,6 +48,26 @@ public sealed record ConfigurePortRequest : DeviceRequest, IJsonOnDeserialized
 public sealed record ClearPortRequest : DeviceRequest
 {
     /// <summary>The virtual function.</summary>
+    public required int Port { get; init; }
+}
+
+/// <summary>Makes a block function show an area: a disk of that many blocks, from 0 on, and nothing beside it.</summary>
+public sealed record ConfigureBlockPortRequest : DeviceRequest
+{
+    /// <summary>The block function.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>Where the area's blocks are in the backing file, in their order.</summary>
+    public required IReadOnlyList<BlockExtent> Extents { get; init; }
+
+    /// <summary>Whether writes are refused.</summary>
+    public bool ReadOnly { get; init; }
+}
+
+/// <summary>Takes a block function's area: all its requests are refused.</summary>
+public sealed record ClearBlockPortRequest : DeviceRequest
+{
+    /// <summary>The block function.</summary>
     public required int Port { get; init; }
 }
 

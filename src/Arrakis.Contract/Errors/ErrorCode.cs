@@ -87,6 +87,27 @@ public enum ErrorCode
     /// <summary>The kernel has no VFIO, or not the part that is needed.</summary>
     NoVfio,
 
+    /// <summary>There is no storage area of that name, or none that the process may know of.</summary>
+    UnknownArea,
+
+    /// <summary>A storage area of that name is there already.</summary>
+    AreaExists,
+
+    /// <summary>The storage area is bound in a way that does not go with the request.</summary>
+    AreaInUse,
+
+    /// <summary>No device has that much room left, or the policy allows no more.</summary>
+    StorageExhausted,
+
+    /// <summary>The device did not do what a block request asked.</summary>
+    BlockRequestFailed,
+
+    /// <summary>What is stored is not what was written there: its checksum, or the place that it says it belongs to, is wrong.</summary>
+    DataCorrupt,
+
+    /// <summary>A persistent log has no room for a record.</summary>
+    LogFull,
+
     /// <summary>The physical function's driver does not know a setting of its virtual functions, or refuses the value.</summary>
     SettingRefused,
 }

@@ -31,7 +31,7 @@ public enum ResourceKind : uint
     /// <summary>A virtual function; first is its index, count is 1.</summary>
     VirtualFunction = 1,
 
-    /// <summary>Queue pairs; first and count.</summary>
+    /// <summary>Queue pairs, or block queues; first and count.</summary>
     QueuePairs = 2,
 
     /// <summary>Queue memory; first is the byte offset, count is bytes.</summary>
@@ -45,6 +45,9 @@ public enum ResourceKind : uint
 
     /// <summary>Rate; first is bits per second, count is the burst in bytes.</summary>
     Rate = 6,
+
+    /// <summary>A storage area; first is its first block, count is its blocks.</summary>
+    StorageArea = 7,
 }
 
 /// <summary>One entry of the repossession vector.</summary>

@@ -55,30 +55,9 @@ public sealed record MemoryGrant(long Length, int PageSize, ulong IovaBase, long
 /// <param name="BurstBytes">Depth of the token bucket.</param>
 public sealed record RateSpecifier(long BitsPerSecond, int BurstBytes);
 
-/// <summary>What a bind returns: all that the data plane needs to run the rings without the control plane.</summary>
-public sealed record Grant : IJsonOnDeserialized
+/// <summary>What binding a NIC's virtual function returns: all that the data plane needs to run its rings without the control plane.</summary>
+public sealed record Grant : BindingGrant, IJsonOnDeserialized
 {
-    /// <summary>Place of the queue memory among the descriptors.</summary>
-    public const int MemoryDescriptor = 0;
-
-    /// <summary>Place of the status page (read-only) among the descriptors.</summary>
-    public const int StatusDescriptor = 1;
-
-    /// <summary>Place of the first queue pair's event eventfd, which the device raises towards the application.</summary>
-    public const int EventDescriptor = 2;
-
-    /// <summary>The binding.</summary>
-    public required ulong BindingId { get; init; }
-
-    /// <summary>Grows each time a virtual function goes to a new holder.</summary>
-    public required uint Generation { get; init; }
-
-    /// <summary>The device's name in the daemon's configuration.</summary>
-    public required string Device { get; init; }
-
-    /// <summary>The virtual function's index in the device.</summary>
-    public required int VirtualFunction { get; init; }
-
     /// <summary>Hardware address.</summary>
     public required MacAddress Mac { get; init; }
 
@@ -96,9 +75,6 @@ public sealed record Grant : IJsonOnDeserialized
     /// <see cref="VirtioFeatures.NetMac"/>, and <see cref="VirtioFeatures.NetChecksum"/> and <see cref="VirtioFeatures.NetGuestChecksum"/> where they were asked for.
     /// </summary>
     public required VirtioFeatures Features { get; init; }
-
-    /// <summary>Queue memory.</summary>
-    public required MemoryGrant Memory { get; init; }
 
     /// <summary>Rings, in pairs: receive, transmit, receive, transmit and so on.</summary>
     public required IReadOnlyList<QueueGrant> Queues { get; init; }

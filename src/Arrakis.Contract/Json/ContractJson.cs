@@ -32,11 +32,13 @@ namespace Arrakis.Contract.Json;
         typeof(NamedEnumConverter<FilterProtocol>),
         typeof(NamedEnumConverter<RingFormat>),
         typeof(NamedEnumConverter<QueueDirection>),
+        typeof(NamedEnumConverter<AreaAccess>),
     ])]
 [JsonSerializable(typeof(ControlRequest))]
 [JsonSerializable(typeof(ControlReply))]
 [JsonSerializable(typeof(DeviceRequest))]
 [JsonSerializable(typeof(DeviceReply))]
 [JsonSerializable(typeof(Grant))]
+[JsonSerializable(typeof(StorageGrant))]
 [JsonSerializable(typeof(FilterRule))]
 public sealed partial class ContractJson : JsonSerializerContext;

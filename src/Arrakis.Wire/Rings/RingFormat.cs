@@ -14,4 +14,10 @@ public enum RingFormat
     /// (82576 datasheet §7.1.5, §7.2.2). The device decides for it; it cannot be asked for.
     /// </summary>
     Igb,
+
+    /// <summary>
+    /// An NVMe queue pair: a submission queue of 64-byte commands, a completion queue of 16-byte entries with a phase tag, and a doorbell
+    /// register each (NVMe 2.0 §3.3). The device decides for it; it cannot be asked for.
+    /// </summary>
+    Nvme,
 }

@@ -193,14 +193,41 @@ public readonly record struct VhostMemoryRegion(ulong GuestAddress, ulong Size, 
     }
 }
 
-/// <summary>The payload of GET_CONFIG, both ways: offset u32, length u32, flags u32, and the bytes.</summary>
-public static class VhostConfigRange
+/// <summary>The payload of GET_CONFIG, both ways, and of SET_CONFIG: offset u32, length u32, flags u32, and the bytes.</summary>
+/// <param name="Offset">The first byte, in the configuration space.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="Flags">Of SET_CONFIG: 0 writes what a driver may write; 1 restores all of a device that migrated.</param>
+public readonly record struct VhostConfigRange(uint Offset, uint Length, uint Flags)
 {
     /// <summary>Bytes before the configuration space's own.</summary>
     public const int HeaderLength = 12;
 
     /// <summary>Bytes of the configuration space (VHOST_USER_MAX_CONFIG_SIZE).</summary>
     public const int MaxLength = 256;
+
+    /// <summary>Reads the part before the bytes; false where the payload is shorter or longer than it says, or the range is no part of the space.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> payload, out VhostConfigRange range)
+    {
+        range = default;
+        if (payload.Length < HeaderLength)
+        {
+            return false;
+        }
+
+        range = new VhostConfigRange(
+            BinaryPrimitives.ReadUInt32LittleEndian(payload),
+            BinaryPrimitives.ReadUInt32LittleEndian(payload[4..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(payload[8..]));
+        return (ulong)payload.Length == HeaderLength + (ulong)range.Length && range.Offset + (ulong)range.Length <= MaxLength;
+    }
+
+    /// <summary>Writes the part before the bytes.</summary>
+    public void Write(Span<byte> destination)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(destination, Offset);
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[4..], Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[8..], Flags);
+    }
 }
 
 /// <summary>The u64 payload of SET_VRING_KICK, SET_VRING_CALL and SET_VRING_ERR.</summary>

@@ -7,7 +7,7 @@ namespace Arrakis.Wire.Tests.Rings;
 public sealed class RingLayoutTests
 {
     private static readonly Gen<int> QueueSize = Gen.Int[1, 15].Select(exponent => 1 << exponent);
-    private static readonly Gen<RingFormat> Format = Gen.OneOf(Gen.Const(RingFormat.Split), Gen.Const(RingFormat.Packed), Gen.Const(RingFormat.Igb));
+    private static readonly Gen<RingFormat> Format = Gen.OneOf(Gen.Const(RingFormat.Split), Gen.Const(RingFormat.Packed), Gen.Const(RingFormat.Igb), Gen.Const(RingFormat.Nvme));
 
     [Fact]
     public void A_layout_keeps_its_parts_apart_in_order_and_aligned() =>
@@ -15,15 +15,16 @@ public sealed class RingLayoutTests
             (format, offset, wanted) =>
             {
                 int size = format == RingFormat.Igb ? Math.Clamp(wanted, RingLayout.MinIgbQueueSize, RingLayout.MaxIgbQueueSize) : wanted;
+                int alignment = format == RingFormat.Nvme ? 4096 : RingLayout.PartAlignment;
                 RingLayout ring = RingLayout.At(format, offset, size);
                 return ring.Format == format
                     && ring.QueueSize == size
                     && ring.DescriptorArea >= offset
-                    && ring.DescriptorArea - offset < RingLayout.PartAlignment
+                    && ring.DescriptorArea - offset < alignment
                     && ring.DriverArea >= ring.DescriptorArea + ring.DescriptorAreaLength
                     && ring.DeviceArea >= ring.DriverArea + ring.DriverAreaLength
                     && ring.End == ring.DeviceArea + ring.DeviceAreaLength
-                    && (ring.DescriptorArea | ring.DriverArea | ring.DeviceArea) % RingLayout.PartAlignment == 0
+                    && (ring.DescriptorArea | ring.DriverArea | ring.DeviceArea) % alignment == 0
                     && ring.FitsIn(ring.End)
                     && !ring.FitsIn(ring.End - 1);
             },
@@ -72,6 +73,32 @@ public sealed class RingLayoutTests
         Assert.False(RingLayout.IsValidQueueSize(RingFormat.Igb, size));
         Assert.Throws<ArgumentOutOfRangeException>(() => RingLayout.At(RingFormat.Igb, 0, size));
         Assert.False(new RingLayout(RingFormat.Igb, size, 0, 1 << 20, 1 << 20).FitsIn(long.MaxValue));
+    }
+
+    [Theory]
+    [InlineData(2, 4096, 4096)]
+    [InlineData(256, 16384, 4096)]
+    [InlineData(65536, 4194304, 1048576)]
+    public void An_NVMe_queue_pair_is_two_queues_from_a_page_on(int size, long submission, long completion)
+    {
+        RingLayout ring = RingLayout.At(RingFormat.Nvme, 1, size);
+        Assert.Equal(new RingLayout(RingFormat.Nvme, size, 4096, 4096 + submission, 4096 + submission), ring);
+        Assert.Equal((64L * size, 0L, 16L * size), (ring.DescriptorAreaLength, ring.DriverAreaLength, ring.DeviceAreaLength));
+        Assert.True(ring.FitsIn(4096 + submission + completion));
+        Assert.False(ring.FitsIn(ring.End - 1));
+        Assert.False((ring with { DescriptorArea = 2048 }).FitsIn(long.MaxValue));
+        Assert.False((ring with { DeviceArea = ring.DeviceArea + 64 }).FitsIn(long.MaxValue));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(131072)]
+    public void A_size_that_no_NVMe_queue_has_is_refused(int size)
+    {
+        Assert.False(RingLayout.IsValidQueueSize(RingFormat.Nvme, size));
+        Assert.Throws<ArgumentOutOfRangeException>(() => RingLayout.At(RingFormat.Nvme, 0, size));
+        Assert.False(new RingLayout(RingFormat.Nvme, size, 0, 1 << 24, 1 << 24).FitsIn(long.MaxValue));
     }
 
     [Fact]
