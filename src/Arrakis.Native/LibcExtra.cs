@@ -33,6 +33,21 @@ internal static unsafe partial class LibcExtra
     [LibraryImport("libc", EntryPoint = "fstatfs64", SetLastError = true)]
     internal static partial int FileSystemStatus(int descriptor, void* status);
 
+    [LibraryImport("libc", EntryPoint = "mount", SetLastError = true)]
+    internal static partial int Mount(byte* source, byte* target, byte* kind, nuint flags, byte* data);
+
+    [LibraryImport("libc", EntryPoint = "umount2", SetLastError = true)]
+    internal static partial int Unmount(byte* target, int flags);
+
+    [LibraryImport("libc", EntryPoint = "pread64", SetLastError = true)]
+    internal static partial nint ReadAt(int descriptor, byte* buffer, nuint length, long offset);
+
+    [LibraryImport("libc", EntryPoint = "pwrite64", SetLastError = true)]
+    internal static partial nint WriteAt(int descriptor, byte* buffer, nuint length, long offset);
+
+    [LibraryImport("libc", EntryPoint = "fallocate64", SetLastError = true)]
+    internal static partial int AllocateRange(int descriptor, int mode, long offset, long length);
+
     [LibraryImport("libc", EntryPoint = "getifaddrs", SetLastError = true)]
     internal static partial int GetInterfaceAddresses(Net.InterfaceAddresses.Entry** first);
 

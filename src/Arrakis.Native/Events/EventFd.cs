@@ -5,6 +5,9 @@ namespace Arrakis.Native.Events;
 /// <summary>A counter that wakes who waits for it (eventfd(2)): doorbells towards a device, events towards an application.</summary>
 public sealed unsafe class EventFd : IDisposable
 {
+    /// <summary>The most other counters that <see cref="WaitAny(ReadOnlySpan{EventFd}, int)"/> takes.</summary>
+    public const int MaxOthers = 15;
+
     /// <summary>Makes a new counter, non-blocking.</summary>
     public EventFd()
         : this(Create())
@@ -65,22 +68,30 @@ public sealed unsafe class EventFd : IDisposable
     /// <summary>Blocks until this counter or another is signalled, and drains both. False after the timeout.</summary>
     /// <param name="other">The other counter.</param>
     /// <param name="milliseconds">-1 waits without end.</param>
-    public bool WaitAny(EventFd other, int milliseconds)
+    public bool WaitAny(EventFd other, int milliseconds) => WaitAny([other], milliseconds);
+
+    /// <summary>Blocks until this counter or one of others is signalled, and drains all that are. False after the timeout.</summary>
+    /// <param name="others">The other counters.</param>
+    /// <param name="milliseconds">-1 waits without end.</param>
+    public bool WaitAny(ReadOnlySpan<EventFd> others, int milliseconds)
     {
-        ArgumentNullException.ThrowIfNull(other);
-        bool held = false;
-        bool otherHeld = false;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(others.Length, MaxOthers);
+        int held = 0;
         try
         {
-            // Neither number may become another file's while this thread sleeps.
-            Descriptor.DangerousAddRef(ref held);
-            other.Descriptor.DangerousAddRef(ref otherHeld);
-            pollfd* requests = stackalloc pollfd[2];
-            requests[0] = new() { fd = (int)Descriptor.DangerousGetHandle(), events = (short)LibC.POLLIN };
-            requests[1] = new() { fd = (int)other.Descriptor.DangerousGetHandle(), events = (short)LibC.POLLIN };
+            // No number may become another file's while this thread sleeps.
+            pollfd* requests = stackalloc pollfd[MaxOthers + 1];
+            for (; held <= others.Length; held++)
+            {
+                Descriptor descriptor = (held == 0 ? this : others[held - 1]).Descriptor;
+                bool isHeld = false;
+                descriptor.DangerousAddRef(ref isHeld);
+                requests[held] = new() { fd = (int)descriptor.DangerousGetHandle(), events = (short)LibC.POLLIN };
+            }
+
             ulong count;
-            bool signalled = LibC.poll(requests, 2, milliseconds) > 0;
-            for (int i = 0; signalled && i < 2; i++)
+            bool signalled = LibC.poll(requests, (uint)held, milliseconds) > 0;
+            for (int i = 0; signalled && i < held; i++)
             {
                 _ = LibC.read(requests[i].fd, &count, sizeof(ulong));
             }
@@ -89,14 +100,9 @@ public sealed unsafe class EventFd : IDisposable
         }
         finally
         {
-            if (held)
+            while (--held >= 0)
             {
-                Descriptor.DangerousRelease();
-            }
-
-            if (otherHeld)
-            {
-                other.Descriptor.DangerousRelease();
+                (held == 0 ? this : others[held - 1]).Descriptor.DangerousRelease();
             }
         }
     }

@@ -19,6 +19,8 @@ public enum MappingAccess
 /// </summary>
 public sealed unsafe class MemoryMapping : IDisposable
 {
+    private const int PopulateForWrite = 23; // MADV_POPULATE_WRITE
+
     private readonly int _slot;
     private readonly int* _faulted;
     private void* _start;
@@ -77,6 +79,9 @@ public sealed unsafe class MemoryMapping : IDisposable
 
         return new MemoryMapping(start, length, slot);
     }
+
+    /// <summary>Brings all pages into the page tables, so that no later touch waits for that. A kernel before 5.14 cannot, and does it at the touch.</summary>
+    public void Populate() => _ = LibC.madvise(_start, (size_t)(ulong)Length, PopulateForWrite);
 
     /// <summary>Writes a u32 at an aligned offset; what was stored before is seen before it.</summary>
     public void Store(long offset, uint value) => Volatile.Write(ref *(uint*)At(offset, sizeof(uint)), value);

@@ -11,6 +11,7 @@ internal static unsafe partial class VfioCalls
     internal const uint GroupGetStatus = Type | 103;
     internal const uint GroupSetContainer = Type | 104;
     internal const uint GroupGetDevice = Type | 106;
+    internal const uint DeviceGetInfo = Type | 107;
     internal const uint DeviceGetRegionInfo = Type | 108;
     internal const uint DeviceSetIrqs = Type | 110;
     internal const uint DeviceReset = Type | 111;
@@ -46,6 +47,20 @@ internal static unsafe partial class VfioCalls
 
         public uint Size;
         public uint Flags;
+    }
+
+    /// <summary>struct vfio_device_info.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct DeviceInfo
+    {
+        internal const uint CanReset = 1;
+
+        public uint Size;
+        public uint Flags;
+        public uint Regions;
+        public uint Interrupts;
+        public uint CapabilityOffset;
+        public uint Padding;
     }
 
     /// <summary>struct vfio_region_info.</summary>

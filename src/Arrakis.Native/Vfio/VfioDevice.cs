@@ -121,6 +121,18 @@ public sealed unsafe class VfioDevice : IDisposable
     /// <exception cref="LinuxException">It has no reset (ENOTTY), or does not come back.</exception>
     public void Reset() => _ = VfioCalls.Call(Descriptor, VfioCalls.DeviceReset, null, "VFIO_DEVICE_RESET");
 
+    /// <summary>Makes sure that the function was reset since nobody had it: the kernel has tried that when it was opened.</summary>
+    /// <exception cref="LinuxException">It has no reset (ENOTTY), or does not come back.</exception>
+    public void EnsureReset()
+    {
+        var info = new VfioCalls.DeviceInfo { Size = (uint)sizeof(VfioCalls.DeviceInfo) };
+        _ = VfioCalls.Call(Descriptor, VfioCalls.DeviceGetInfo, &info, "VFIO_DEVICE_GET_INFO");
+        if ((info.Flags & VfioCalls.DeviceInfo.CanReset) == 0)
+        {
+            Reset(); // Its fault says why.
+        }
+    }
+
     /// <summary>Has MSI-X vectors, from the first on, raise eventfds.</summary>
     /// <exception cref="LinuxException">There are fewer vectors (EINVAL), or no more in the machine (ENOSPC).</exception>
     public void RouteInterrupts(IReadOnlyList<EventFd> events)
