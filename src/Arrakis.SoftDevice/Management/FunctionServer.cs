@@ -2,17 +2,16 @@ using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Polling;
-using Arrakis.SoftDevice.Ports.Vf;
 using Arrakis.SoftDevice.Vhost;
 using Microsoft.Extensions.Logging;
 
 namespace Arrakis.SoftDevice.Management;
 
-/// <summary>The vhost-user socket of one virtual function: one session at a time, the newest. Control thread only.</summary>
+/// <summary>The vhost-user socket of one function: one session at a time, the newest. Control thread only.</summary>
 internal sealed class FunctionServer : IDisposable
 {
     private readonly UnixSocket _listener;
-    private readonly VfPort _port;
+    private readonly IVhostFunction _function;
     private readonly PollingLoop _loop;
     private readonly Epoll _epoll;
     private readonly int _sessionToken;
@@ -21,15 +20,15 @@ internal sealed class FunctionServer : IDisposable
     private VhostSession? _session;
 
     /// <param name="path">Where to listen.</param>
-    /// <param name="port">The virtual function's port.</param>
-    /// <param name="loop">Runs the port.</param>
+    /// <param name="function">The function.</param>
+    /// <param name="loop">Runs it.</param>
     /// <param name="epoll">Watches listener and session.</param>
     /// <param name="listenerToken">Token of the listener; that of the session follows.</param>
     /// <param name="maxQueueSize">The longest ring that is taken.</param>
     /// <param name="log">For what front ends do.</param>
-    public FunctionServer(string path, VfPort port, PollingLoop loop, Epoll epoll, int listenerToken, int maxQueueSize, PeerLog log)
+    public FunctionServer(string path, IVhostFunction function, PollingLoop loop, Epoll epoll, int listenerToken, int maxQueueSize, PeerLog log)
     {
-        _port = port;
+        _function = function;
         _loop = loop;
         _epoll = epoll;
         _sessionToken = listenerToken + 1;
@@ -51,7 +50,7 @@ internal sealed class FunctionServer : IDisposable
             bool goesOn = _session.TryProgress(out string reason);
             if (_session.TakeNews() is { } news)
             {
-                _log.Write(LogLevel.Information, Name, news);
+                _log.Write(LogLevel.Information, _function.Name, news);
             }
 
             if (!goesOn)
@@ -61,10 +60,10 @@ internal sealed class FunctionServer : IDisposable
         }
     }
 
-    /// <summary>Ends the session of a port that has let go of its rings.</summary>
+    /// <summary>Ends the session of a function that has let go of its rings.</summary>
     public void CheckFault()
     {
-        if (_port.TakeFault() is { } fault && _session is not null)
+        if (_function.TakeFault() is { } fault && _session is not null)
         {
             Close(fault);
         }
@@ -86,27 +85,25 @@ internal sealed class FunctionServer : IDisposable
         }
         catch (LinuxException e)
         {
-            _log.Write(LogLevel.Warning, Name, e.Message);
+            _log.Write(LogLevel.Warning, _function.Name, e.Message);
             return;
         }
 
         if (socket is not null)
         {
             Close("a new front end has connected");
-            _ = _port.TakeFault();
-            _session = new VhostSession(socket, _port, _loop, _maxQueueSize);
+            _ = _function.TakeFault();
+            _session = new VhostSession(socket, _function, _loop, _maxQueueSize);
             _epoll.Add(_session.Descriptor, _sessionToken);
-            _log.Write(LogLevel.Information, Name, "a front end has connected");
+            _log.Write(LogLevel.Information, _function.Name, "a front end has connected");
         }
     }
-
-    private string Name => $"vf{_port.Index}";
 
     private void Close(string reason)
     {
         if (_session is not null)
         {
-            _log.Write(LogLevel.Warning, Name, $"session closed: {reason}");
+            _log.Write(LogLevel.Warning, _function.Name, $"session closed: {reason}");
             _epoll.Remove(_session.Descriptor);
             _session.Dispose();
             _session = null;

@@ -4,6 +4,7 @@ using Arrakis.Contract.Device;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Sockets;
+using Arrakis.SoftDevice.Blocks;
 using Microsoft.Extensions.Logging;
 
 namespace Arrakis.SoftDevice.Management;
@@ -18,6 +19,7 @@ internal sealed class ManagementServer : IDisposable
 
     private readonly UnixSocket _listener;
     private readonly PortConfigurator _ports;
+    private readonly BlockConfigurator _blockPorts;
     private readonly Epoll _epoll;
     private readonly int _firstToken;
     private readonly PeerLog _log;
@@ -26,12 +28,14 @@ internal sealed class ManagementServer : IDisposable
 
     /// <param name="path">Where to listen.</param>
     /// <param name="ports">What requests act on.</param>
+    /// <param name="blockPorts">The same of block functions.</param>
     /// <param name="epoll">Watches the connections.</param>
     /// <param name="firstToken">Token of the listener; those of the connections follow.</param>
     /// <param name="log">For what peers do.</param>
-    public ManagementServer(string path, PortConfigurator ports, Epoll epoll, int firstToken, PeerLog log)
+    public ManagementServer(string path, PortConfigurator ports, BlockConfigurator blockPorts, Epoll epoll, int firstToken, PeerLog log)
     {
         _ports = ports;
+        _blockPorts = blockPorts;
         _epoll = epoll;
         _firstToken = firstToken;
         _log = log;
@@ -151,6 +155,12 @@ internal sealed class ManagementServer : IDisposable
                 break;
             case ClearPortRequest clear:
                 _ports.Clear(clear);
+                break;
+            case ConfigureBlockPortRequest configure:
+                _blockPorts.Configure(configure);
+                break;
+            case ClearBlockPortRequest clear:
+                _blockPorts.Clear(clear);
                 break;
             case AttachUplinkRequest:
                 _ports.AttachUplink(descriptors[0]);

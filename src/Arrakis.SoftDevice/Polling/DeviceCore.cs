@@ -1,4 +1,5 @@
 using Arrakis.Native.Events;
+using Arrakis.SoftDevice.Blocks;
 using Arrakis.SoftDevice.Ports.Tester;
 using Arrakis.SoftDevice.Ports.Uplink;
 using Arrakis.SoftDevice.Ports.Vf;
@@ -11,16 +12,21 @@ internal sealed class DeviceCore : IDisposable
 {
     private readonly EventRaiser _raiser = new();
     private readonly FrameCompletion _completion = new();
+    private readonly DiskQueue? _disk;
     private int _first; // whose turn comes first: a place in Switch.Granted, or after them the uplink
 
     /// <param name="functions">Number of virtual functions.</param>
     /// <param name="clock">Time of rates and tests.</param>
-    public DeviceCore(int functions, Clock clock)
+    /// <param name="medium">What block functions are a part of; none where there are none. Not owned.</param>
+    /// <param name="blockFunctions">Number of block functions.</param>
+    public DeviceCore(int functions, Clock clock, BlockMedium? medium = null, int blockFunctions = 0)
     {
         Clock = clock;
         Functions = [.. Enumerable.Range(0, functions).Select(index => new VfPort(index, _completion, _raiser, Attention))];
         Tester = new TesterPort(clock, Attention);
         Uplink = new UplinkPort(_completion);
+        Blocks = [.. Enumerable.Range(0, blockFunctions).Select(index => new BlockPort(index, medium!, _raiser, Attention))];
+        _disk = medium?.Disk;
         Switch = new EthernetSwitch(Functions, Uplink, Tester, _completion);
     }
 
@@ -32,6 +38,9 @@ internal sealed class DeviceCore : IDisposable
 
     /// <summary>The ports of the virtual functions.</summary>
     public VfPort[] Functions { get; }
+
+    /// <summary>The block functions.</summary>
+    public BlockPort[] Blocks { get; }
 
     /// <summary>The port to the kernel.</summary>
     public UplinkPort Uplink { get; }
@@ -69,7 +78,7 @@ internal sealed class DeviceCore : IDisposable
         }
 
         Switch.Flush();
-        return busy;
+        return PollBlocks() || busy;
     }
 
     /// <summary>
@@ -78,7 +87,7 @@ internal sealed class DeviceCore : IDisposable
     /// </summary>
     public long TimeUntilDue()
     {
-        if (Tester.IsRunning)
+        if (Tester.IsRunning || _disk is { IsBusy: true })
         {
             return 0;
         }
@@ -88,6 +97,11 @@ internal sealed class DeviceCore : IDisposable
         foreach (VfPort port in Switch.Granted)
         {
             due = Math.Min(due, port.TimeUntilDue(now));
+        }
+
+        foreach (BlockPort port in Blocks)
+        {
+            due = Math.Min(due, port.TimeUntilDue);
         }
 
         return due;
@@ -102,12 +116,48 @@ internal sealed class DeviceCore : IDisposable
             available |= port.RequestDoorbell(wanted);
         }
 
+        foreach (BlockPort port in Blocks)
+        {
+            available |= port.RequestDoorbell(wanted);
+        }
+
         return available;
+    }
+
+    private bool PollBlocks()
+    {
+        BlockPort[] ports = Blocks;
+        if (ports.Length == 0)
+        {
+            return false;
+        }
+
+        bool busy = _disk is not null && _disk.Poll();
+        foreach (BlockPort port in ports)
+        {
+            busy |= port.Poll();
+        }
+
+        _disk?.Submit();
+        if (busy)
+        {
+            foreach (BlockPort port in ports)
+            {
+                port.Flush();
+            }
+        }
+
+        return busy;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        foreach (BlockPort port in Blocks)
+        {
+            port.Dispose();
+        }
+
         _raiser.Dispose();
         Attention.Dispose();
     }

@@ -7,15 +7,16 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.SoftDevice.Rings;
 
 /// <summary>
-/// The device side of a virtqueue (virtio 1.2 §2.6), used strictly in order. The driver may be hostile: each field that it
-/// can write is read into a local and checked before it is used; what fails kills this ring and nothing else. One thread at a time.
+/// The device side of a virtqueue (virtio 1.2 §2.6): of frames, used strictly in order, or of requests, given back in any order. The driver
+/// may be hostile: each field that it can write is read into a local and checked before it is used; what fails kills this ring and nothing
+/// else. One thread at a time.
 /// </summary>
 /// <remarks>
 /// Here is what both formats share: chains of several buffers, and frames over several chains. A frame in one buffer, which
-/// most are, is handled by the format itself. Buffers are completed in the order in which they were made available and none is
+/// most are, is handled by the format itself. Frames' buffers are completed in the order in which they were made available and none is
 /// held, so after a crash of the device the driver's memory says where to go on.
 /// </remarks>
-public abstract unsafe class DeviceRing
+public abstract unsafe partial class DeviceRing
 {
     /// <summary>
     /// Descriptors that a chain may have, and buffers that a frame may take. The specification allows as many as the ring has
@@ -30,7 +31,7 @@ public abstract unsafe class DeviceRing
     private readonly bool _merges;
 
     // The chain, or with mergeable buffers the chains, of the frame that is copied.
-    private readonly Segment[] _segments = new Segment[2 * MaxChainLength];
+    private readonly MemoryPiece[] _segments = new MemoryPiece[2 * MaxChainLength];
     private readonly Taken[] _taken = new Taken[MaxChainLength];
     private int _segmentCount;
     private int _chainStart; // the first segment of the chain that is collected
@@ -167,7 +168,7 @@ public abstract unsafe class DeviceRing
         }
 
         int done = 0;
-        foreach (Segment segment in _segments.AsSpan(0, _segmentCount))
+        foreach (MemoryPiece segment in _segments.AsSpan(0, _segmentCount))
         {
             byte* from = segment.Start;
             int left = (int)segment.Length;
@@ -243,7 +244,7 @@ public abstract unsafe class DeviceRing
             return false;
         }
 
-        _segments[_segmentCount++] = new Segment(buffer, length);
+        _segments[_segmentCount++] = new MemoryPiece(buffer, length, (flags & DescriptorFlags.Write) != 0);
         _room += length;
         return true;
     }
@@ -331,7 +332,7 @@ public abstract unsafe class DeviceRing
         }
 
         int done = 0;
-        foreach (Segment segment in _segments.AsSpan(0, _segmentCount))
+        foreach (MemoryPiece segment in _segments.AsSpan(0, _segmentCount))
         {
             byte* to = segment.Start;
             int room = (int)Math.Min(segment.Length, int.MaxValue);
@@ -359,10 +360,4 @@ public abstract unsafe class DeviceRing
     /// <param name="Descriptors">Descriptors that it has in the ring.</param>
     /// <param name="Room">Its bytes.</param>
     private protected readonly record struct Taken(ushort Id, ushort Descriptors, uint Room);
-
-    private readonly struct Segment(byte* start, uint length)
-    {
-        public readonly byte* Start = start;
-        public readonly uint Length = length;
-    }
 }

@@ -24,8 +24,10 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
     private readonly int _maxChain;
     private readonly bool _isInOrder;
 
-    private int _next; // position of the next chain to take, and of its used descriptor
+    private int _next; // position of the next chain to take
     private ulong _availableMark = (ulong)DescriptorFlags.Available << FlagsShift; // what the wrap bits of an available descriptor are there
+    private int _nextUsed; // position of the next used descriptor: of frames the same
+    private ulong _usedMark; // as _availableMark, there
     private Taken _read; // the chain that was read last
 
     private byte* _pendingPlace; // where the first used descriptor that is not shown is to go; null where there is none
@@ -43,13 +45,13 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
         _deviceEvent = deviceEvent;
         _maxChain = Math.Min(size, MaxChainLength);
         _isInOrder = (features & VirtioFeatures.InOrder) != 0;
-        _next = _publishedNext = _publishedBefore = next & ~PackedFormat.WrapBit;
+        _next = _nextUsed = _publishedNext = _publishedBefore = next & ~PackedFormat.WrapBit;
         if ((next & PackedFormat.WrapBit) == 0)
         {
             _availableMark ^= WrapMask;
         }
 
-        _publishedMark = _availableMark;
+        _publishedMark = _usedMark = _availableMark;
     }
 
     /// <inheritdoc/>
@@ -232,8 +234,8 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
         Volatile.Write(ref *(ulong*)_pendingPlace, _pendingWord);
         _pendingPlace = null;
         _publishedBefore = _publishedNext;
-        _publishedNext = _next;
-        _publishedMark = _availableMark;
+        _publishedNext = _nextUsed;
+        _publishedMark = _usedMark;
         return true;
     }
 
@@ -260,6 +262,29 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
             // The request before the look at the next descriptor.
             Interlocked.MemoryBarrier();
         }
+    }
+
+    /// <inheritdoc/>
+    public override bool TryTakeRequest(out RingRequest request)
+    {
+        request = default;
+        BeginRequest();
+        if (!TryCollect(0, 0, 0, 0, out Taken taken) || !TryDivide())
+        {
+            return false;
+        }
+
+        Move(ref _next, ref _availableMark, taken.Descriptors);
+        request = new RingRequest(taken.Id, taken.Descriptors);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The used descriptor comes where the last one ended, whichever chain it is of (§2.8.6).</remarks>
+    public override void Return(RingRequest request, uint written)
+    {
+        PutUsed(request.Id, written);
+        Move(ref _nextUsed, ref _usedMark, request.Descriptors);
     }
 
     private protected override bool TryCollect(int chains, int descriptors, ushort forbidden, ushort required, out Taken taken)
@@ -308,10 +333,17 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected override void AddUsed(Taken taken, uint length)
     {
+        PutUsed(taken.Id, length);
+        Advance(taken.Descriptors);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void PutUsed(ushort id, uint length)
+    {
         // The wrap bits are both the counter's (§2.8.1); WRITE tells that there is a length (§2.8.4).
-        ulong flags = (IsFirstRound(_availableMark) ? WrapMask : 0) | (length == 0 ? 0 : (ulong)DescriptorFlags.Write << FlagsShift);
-        ulong word = flags | (ulong)taken.Id << IdShift | length;
-        byte* place = _ring + _next * PackedFormat.DescriptorSize + PackedFormat.DescriptorLengthOffset;
+        ulong flags = (IsFirstRound(_usedMark) ? WrapMask : 0) | (length == 0 ? 0 : (ulong)DescriptorFlags.Write << FlagsShift);
+        ulong word = flags | (ulong)id << IdShift | length;
+        byte* place = _ring + _nextUsed * PackedFormat.DescriptorSize + PackedFormat.DescriptorLengthOffset;
         if (_pendingPlace is null)
         {
             _pendingPlace = place;
@@ -323,8 +355,6 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
             _pendingIsAlone = false;
             Volatile.Write(ref *(ulong*)place, word);
         }
-
-        Advance(taken.Descriptors);
     }
 
     // A table is a list, without links (§2.8.7); flags other than WRITE mean nothing in it.
@@ -372,11 +402,19 @@ public sealed unsafe class PackedDeviceRing : DeviceRing
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Advance(int descriptors)
     {
-        _next += descriptors;
-        if (_next > Mask)
+        Move(ref _next, ref _availableMark, descriptors);
+        _nextUsed = _next;
+        _usedMark = _availableMark;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Move(ref int position, ref ulong mark, int descriptors)
+    {
+        position += descriptors;
+        if (position > Mask)
         {
-            _next &= Mask;
-            _availableMark ^= WrapMask;
+            position &= Mask;
+            mark ^= WrapMask;
         }
     }
 

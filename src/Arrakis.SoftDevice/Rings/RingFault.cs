@@ -47,6 +47,12 @@ public enum RingFault
 
     /// <summary>A transmit buffer is marked as one that the device writes.</summary>
     BufferNotReadable,
+
+    /// <summary>In the chain of a request, a buffer that the device reads comes after one that it writes (§2.6.4.2).</summary>
+    BuffersOutOfOrder,
+
+    /// <summary>The chain of a request has no room for its header, or for its status.</summary>
+    RequestTooShort,
 }
 
 /// <summary>What came of looking for a frame in a transmit ring.</summary>

@@ -249,6 +249,24 @@ public sealed unsafe class SplitDeviceRing : DeviceRing
         }
     }
 
+    /// <inheritdoc/>
+    public override bool TryTakeRequest(out RingRequest request)
+    {
+        request = default;
+        BeginRequest();
+        if (!TryCollect(0, 0, 0, 0, out Taken taken) || !TryDivide())
+        {
+            return false;
+        }
+
+        _next++;
+        request = new RingRequest(taken.Id, 1);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override void Return(RingRequest request, uint written) => PutUsed(request.Id, written);
+
     private protected override bool TryCollect(int chains, int descriptors, ushort forbidden, ushort required, out Taken taken)
     {
         taken = default;
@@ -365,6 +383,13 @@ public sealed unsafe class SplitDeviceRing : DeviceRing
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void AddUsed(ushort head, uint length)
     {
+        PutUsed(head, length);
+        _next++;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void PutUsed(ushort head, uint length)
+    {
         // Plain stores of 4 aligned bytes each; Publish orders them before the index. With frames of one length an entry is
         // the same each round: leaving it as it is spares the driver a cache miss.
         byte* entry = _used + SplitFormat.EntriesOffset + (_usedIndex & Mask) * SplitFormat.UsedEntrySize;
@@ -375,6 +400,5 @@ public sealed unsafe class SplitDeviceRing : DeviceRing
         }
 
         _usedIndex++;
-        _next++;
     }
 }

@@ -44,16 +44,13 @@ internal sealed class VhostMessage(VhostUserHeader header, byte[] payload, List<
         return regions.AsSpan(0, count);
     }
 
-    /// <summary>The part of the configuration space that is asked for: offset u32, length u32, flags u32, and room for it.</summary>
-    public (uint Offset, uint Length) ReadConfigRange()
+    /// <summary>The part of the configuration space that is asked for, or written.</summary>
+    /// <param name="bytes">What is written, or room.</param>
+    public VhostConfigRange ReadConfigRange(out ReadOnlySpan<byte> bytes)
     {
-        Require(payload.Length >= VhostConfigRange.HeaderLength, "the payload is not a part of the configuration space");
-        uint offset = BitConverter.ToUInt32(payload);
-        uint length = BitConverter.ToUInt32(payload, sizeof(uint));
-        Require(
-            (ulong)payload.Length == VhostConfigRange.HeaderLength + (ulong)length && offset + (ulong)length <= VhostConfigRange.MaxLength,
-            $"{length} bytes from {offset} are not a part of the configuration space");
-        return (offset, length);
+        Require(VhostConfigRange.TryRead(payload, out VhostConfigRange range), "the payload is not a part of the configuration space");
+        bytes = payload.AsSpan(VhostConfigRange.HeaderLength);
+        return range;
     }
 
     /// <summary>Checks that there is no payload.</summary>

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Arrakis.Native;
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Memory;
@@ -13,7 +12,7 @@ using Arrakis.Wire.Virtio;
 namespace Arrakis.SoftDevice.Vhost;
 
 /// <summary>
-/// One front end's session (vhost-user specification, "Communication"): sets up the rings of one virtual function and
+/// One front end's session (vhost-user specification, "Communication"): sets up the rings of one function and
 /// hands them to the polling thread. Control thread only.
 /// </summary>
 internal sealed class VhostSession : IDisposable
@@ -23,26 +22,26 @@ internal sealed class VhostSession : IDisposable
     private const int UsedBaseShift = 16;
 
     private readonly VhostConnection _connection;
-    private readonly VfPort _port;
+    private readonly IVhostFunction _function;
     private readonly PollingLoop _loop;
     private readonly int _maxQueueSize;
-    private readonly VringSetup[] _rings = [.. Enumerable.Range(0, VhostFeatures.RingCount).Select(_ => new VringSetup())];
+    private readonly VringSetup[] _rings;
     private MemoryTable? _memory;
     private VirtioFeatures? _features;
     private VhostUserProtocolFeatures _protocolFeatures;
     private ulong _status;
     private bool _isOwned;
     private string? _news;
-    private int _mtu = EthernetSwitch.MaxMtu;
 
     /// <param name="socket">The front end; owned.</param>
-    /// <param name="port">Its port.</param>
-    /// <param name="loop">Runs the port.</param>
+    /// <param name="function">What it is a session of.</param>
+    /// <param name="loop">Watches the doorbells.</param>
     /// <param name="maxQueueSize">The longest ring that the device takes.</param>
-    public VhostSession(UnixSocket socket, VfPort port, PollingLoop loop, int maxQueueSize)
+    public VhostSession(UnixSocket socket, IVhostFunction function, PollingLoop loop, int maxQueueSize)
     {
         _connection = new VhostConnection(socket);
-        _port = port;
+        _function = function;
+        _rings = [.. Enumerable.Range(0, function.RingCount).Select(_ => new VringSetup())];
         _loop = loop;
         _maxQueueSize = maxQueueSize;
     }
@@ -85,7 +84,7 @@ internal sealed class VhostSession : IDisposable
     public void Dispose()
     {
         StopRings();
-        _loop.Invoke(() => _port.SetMtu(EthernetSwitch.MaxMtu));
+        _function.EndSession();
         foreach (VringSetup ring in _rings)
         {
             ring.Dispose();
@@ -111,15 +110,15 @@ internal sealed class VhostSession : IDisposable
         switch (message.Request)
         {
             case VhostUserRequest.GetFeatures:
-                return Answer(message, (ulong)VhostFeatures.Device);
+                return Answer(message, (ulong)_function.Features);
             case VhostUserRequest.GetProtocolFeatures:
-                return Answer(message, (ulong)VhostFeatures.Protocol);
+                return Answer(message, (ulong)_function.Protocol);
             case VhostUserRequest.GetQueueCount:
-                return Answer(message, VfPort.MaxQueuePairs);
+                return Answer(message, (ulong)_function.QueueCount);
             case VhostUserRequest.GetConfig:
                 GetConfig(message);
                 return true;
-            case VhostUserRequest.NetSetMtu:
+            case VhostUserRequest.NetSetMtu when (_function.Protocol & VhostUserProtocolFeatures.NetMtu) != 0:
                 return SetMtu(message);
             case VhostUserRequest.GetStatus:
                 return Answer(message, _status);
@@ -184,42 +183,38 @@ internal sealed class VhostSession : IDisposable
     private void SetFeatures(VhostMessage message)
     {
         var features = (VirtioFeatures)message.ReadNumber();
-        string? wrong = VhostFeatures.Refuse(features);
+        string? wrong = _function.Refuse(features);
         message.Require(wrong is null, wrong ?? "");
         message.Require(!IsRunning || features == _features, "features cannot change while a ring runs");
         _features = features;
-        _news = $"the driver has chosen {features}";
+        _news = $"the driver has chosen {_function.Describe(features)}";
     }
 
     private void SetProtocolFeatures(VhostMessage message)
     {
         var features = (VhostUserProtocolFeatures)message.ReadNumber();
-        message.Require((features & ~VhostFeatures.Protocol) == 0, $"protocol features {features & ~VhostFeatures.Protocol} were not offered");
+        message.Require((features & ~_function.Protocol) == 0, $"protocol features {features & ~_function.Protocol} were not offered");
         _protocolFeatures = features;
     }
 
     private void GetConfig(VhostMessage message)
     {
-        (uint offset, uint length) = message.ReadConfigRange();
+        VhostConfigRange range = message.ReadConfigRange(out _);
         message.RequireDescriptors(0);
         Span<byte> payload = stackalloc byte[VhostConfigRange.HeaderLength + VhostConfigRange.MaxLength];
         payload.Clear();
-        PortIdentity? identity = _port.Identity;
-        new VirtioNetConfig(identity?.Mac ?? default, identity is not null, VfPort.MaxQueuePairs, (ushort)_mtu).Write(payload[VhostConfigRange.HeaderLength..]);
-        payload.Slice(VhostConfigRange.HeaderLength + (int)offset, (int)length).CopyTo(payload[VhostConfigRange.HeaderLength..]);
-        BinaryPrimitives.WriteUInt32LittleEndian(payload, offset);
-        BinaryPrimitives.WriteUInt32LittleEndian(payload[sizeof(uint)..], length);
-        _connection.Reply(message.Request, payload[..(VhostConfigRange.HeaderLength + (int)length)]);
+        _function.WriteConfig(payload[VhostConfigRange.HeaderLength..]);
+        payload.Slice(VhostConfigRange.HeaderLength + (int)range.Offset, (int)range.Length).CopyTo(payload[VhostConfigRange.HeaderLength..]);
+        (range with { Flags = 0 }).Write(payload);
+        _connection.Reply(message.Request, payload[..(VhostConfigRange.HeaderLength + (int)range.Length)]);
     }
 
     // An MTU that the device has not is said by the acknowledgement, where the front end wants one.
     private bool SetMtu(VhostMessage message)
     {
         ulong mtu = message.ReadNumber();
-        if (mtu is >= VhostFeatures.MinMtu and <= EthernetSwitch.MaxMtu)
+        if (_function.TrySetMtu(mtu))
         {
-            _mtu = (int)mtu;
-            _loop.Invoke(() => _port.SetMtu(_mtu));
             return false;
         }
 
@@ -353,7 +348,7 @@ internal sealed class VhostSession : IDisposable
 
     private VringSetup Ring(VhostMessage message, uint index)
     {
-        message.Require(index < VhostFeatures.RingCount, $"there is no ring {index}");
+        message.Require(index < _rings.Length, $"there is no ring {index}");
         return _rings[index];
     }
 
@@ -408,9 +403,9 @@ internal sealed class VhostSession : IDisposable
                 throw new VhostProtocolException("VIRTIO_F_VERSION_1 was not negotiated; this device has no legacy interface");
             }
 
-            if (index > 1 && (_features & VirtioFeatures.NetMultiQueue) == 0)
+            if (_function.RefuseRing(index, _features.Value) is { } wrong)
             {
-                throw new VhostProtocolException($"VIRTIO_NET_F_MQ was not negotiated; ring {index} is of a second queue pair");
+                throw new VhostProtocolException(wrong);
             }
 
             RingFault fault = ring.TryStart(_memory!, _features.Value, out RunningRing? running);
@@ -424,7 +419,7 @@ internal sealed class VhostSession : IDisposable
                 _loop.AddDoorbell(ring.Kick);
             }
 
-            Attach(index, running);
+            _function.Attach(index, running!);
         }
     }
 
@@ -438,26 +433,13 @@ internal sealed class VhostSession : IDisposable
                 continue;
             }
 
-            Attach(index, null);
+            _function.Detach(index);
             if (ring.Kick is not null)
             {
                 _loop.RemoveDoorbell(ring.Kick);
             }
 
             ring.Stopped();
-        }
-    }
-
-    private void Attach(int index, RunningRing? ring)
-    {
-        int pair = index / 2;
-        if (index % 2 == 0)
-        {
-            _loop.Invoke(() => _port.AttachReceive(pair, ring));
-        }
-        else
-        {
-            _loop.Invoke(() => _port.AttachTransmit(pair, ring));
         }
     }
 

@@ -4,6 +4,7 @@ using Arrakis.Contract.Json;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Sockets;
+using Arrakis.SoftDevice.Blocks;
 using Arrakis.SoftDevice.Management;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.Wire;
@@ -19,10 +20,10 @@ internal sealed class DeviceUnderTest : IDisposable
     private readonly UnixSocket _management;
     private ulong _id;
 
-    public DeviceUnderTest(int functions = 2, int maxQueueSize = 32768, IdlePolicy idle = IdlePolicy.Adaptive)
+    public DeviceUnderTest(int functions = 2, int maxQueueSize = 32768, IdlePolicy idle = IdlePolicy.Adaptive, BlockOptions? blocks = null)
     {
         Folder = Directory.CreateTempSubdirectory("softdevice-test-").FullName;
-        _device = new SoftwareDevice(new DeviceOptions(Folder, functions, null, idle, maxQueueSize), Log, TimeProvider.System);
+        _device = new SoftwareDevice(new DeviceOptions(Folder, functions, null, idle, maxQueueSize, blocks), Log, TimeProvider.System);
         _control = new Thread(_device.Run) { IsBackground = true };
         _control.Start();
         _management = UnixSocket.Connect(ManagementPath, UnixSocketKind.SequencedPacket);

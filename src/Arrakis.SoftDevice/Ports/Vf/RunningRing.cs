@@ -84,6 +84,25 @@ internal sealed class RunningRing
     public RingWrite TryWrite(ReadOnlySpan<byte> header, ReadOnlySpan<byte> frame) =>
         _split is not null ? _split.TryWrite(header, frame) : _packed!.TryWrite(header, frame);
 
+    /// <inheritdoc cref="DeviceRing.TryTakeRequest"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryTakeRequest(out RingRequest request) =>
+        _split is not null ? _split.TryTakeRequest(out request) : _packed!.TryTakeRequest(out request);
+
+    /// <inheritdoc cref="DeviceRing.Return"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Return(RingRequest request, uint written)
+    {
+        if (_split is not null)
+        {
+            _split.Return(request, written);
+        }
+        else
+        {
+            _packed!.Return(request, written);
+        }
+    }
+
     /// <summary>Whether the last <see cref="PublishAndNote"/> has shown the driver something.</summary>
     public bool HasPublished { get; private set; }
 
