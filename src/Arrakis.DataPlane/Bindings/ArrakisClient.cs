@@ -10,7 +10,7 @@ namespace Arrakis;
 /// A conversation with the control plane. Bindings run without it; it is needed to bind, release and administer. When
 /// the daemon restarts, the client connects again by itself at the next request. Disposing it releases its bindings.
 /// </summary>
-public sealed class ArrakisClient : IAsyncDisposable
+public sealed partial class ArrakisClient : IAsyncDisposable
 {
     private const int DefaultDeadlineMilliseconds = 1000;
     private const int ReleaseTries = 3;
@@ -324,7 +324,13 @@ public sealed class ArrakisClient : IAsyncDisposable
     private void TakeOrphan(ControlAnswer answer)
     {
         answer.CloseDescriptors();
-        if (answer.Reply is BindNicReply { Grant: { } grant })
+        BindingGrant? grant = answer.Reply switch
+        {
+            BindNicReply nic => nic.Grant,
+            BindStorageReply storage => storage.Grant,
+            _ => null,
+        };
+        if (grant is not null)
         {
             // The bind was cancelled, but the daemon had done it.
             _owed.Enqueue((grant.BindingId, grant.Generation));

@@ -45,7 +45,7 @@ internal sealed unsafe class StatusPageReader : IDisposable
 
     /// <summary>Maps a page and checks that it is the grant's.</summary>
     /// <exception cref="InvalidGrantException">It is too short, of another layout, or of another binding.</exception>
-    public static StatusPageReader Map(Grant grant, Descriptor file)
+    public static StatusPageReader Map(BindingGrant grant, Descriptor file)
     {
         long real = MemoryFile.GetLength(file);
         if (real < StatusPageLayout.Length)
@@ -86,7 +86,7 @@ internal sealed unsafe class StatusPageReader : IDisposable
 
     public void Dispose() => _mapping.Dispose();
 
-    private void Check(Grant grant)
+    private void Check(BindingGrant grant)
     {
         ulong magic = Volatile.Read(ref *(ulong*)(_page + StatusPageLayout.Magic));
         uint version = Volatile.Read(ref *(uint*)(_page + StatusPageLayout.Version));

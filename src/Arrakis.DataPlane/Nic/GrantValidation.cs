@@ -49,7 +49,6 @@ internal static class GrantValidation
 
     private const string VfioDeviceKind = "anon_inode:[vfio-device]";
     private const string VfioDeviceNodes = "/dev/vfio/devices/";
-    private const string EventFdKind = "anon_inode:[eventfd]"; // proc_pid_fd(5)
 
     private const int MinMtu = 68; // RFC 791 §3.2
 
@@ -119,6 +118,7 @@ internal static class GrantValidation
         {
             RingLayout ring = queue.Ring;
             bool isPacked = ring.Format == RingFormat.Packed;
+            Require(ring.Format != RingFormat.Nvme, "A ring of the grant is an NVMe queue pair, which carries no packets.");
             Require(isPacked == ((grant.Features & VirtioFeatures.RingPacked) != 0), $"A {ring.Format} ring does not go with the features {grant.Features}.");
             if (ring.Format == RingFormat.Igb)
             {
@@ -131,19 +131,10 @@ internal static class GrantValidation
             Require(ring.DriverArea <= grant.Memory.Length - driverAreaLength, $"The ring {ring} leaves no room for the driver's note.");
             parts.Add((ring.DriverArea, ring.DriverArea + driverAreaLength));
             parts.Add((ring.DeviceArea, ring.DeviceArea + ring.DeviceAreaLength));
-            Require(
-                queue.KickDescriptor > Grant.EventDescriptor && queue.KickDescriptor < descriptors.Count,
-                $"The doorbell is descriptor {queue.KickDescriptor} of {descriptors.Count}.");
-            Require(
-                queue.EventDescriptor >= Grant.EventDescriptor && queue.EventDescriptor < descriptors.Count,
-                $"The event is descriptor {queue.EventDescriptor} of {descriptors.Count}.");
+            GrantSignals.CheckPlaces(queue.KickDescriptor, queue.EventDescriptor, descriptors.Count);
         }
 
-        parts.Sort();
-        for (int i = 1; i < parts.Count; i++)
-        {
-            Require(parts[i].Start >= parts[i - 1].End, $"Parts of queue memory overlap at {parts[i].Start}.");
-        }
+        GrantSignals.CheckApart(parts);
     }
 
     private static void CheckIgb(Grant grant, QueueGrant queue)
@@ -181,36 +172,18 @@ internal static class GrantValidation
             "The steering key is not 16 to 64 bytes in hexadecimal digits.");
     }
 
-    // A doorbell that is something else would be written to all the same.
     private static void CheckSignals(Grant grant, IReadOnlyList<Descriptor> descriptors, Predicate<string?> isDevice)
     {
-        var seen = new HashSet<(int, bool)>();
+        var signals = new GrantSignals(descriptors, isDevice);
         foreach (QueueGrant queue in grant.Queues)
         {
-            CheckRegister(queue.Doorbell);
-            CheckRegister(queue.EventArm);
+            GrantSignals.CheckRegister(queue.Doorbell);
+            GrantSignals.CheckRegister(queue.EventArm);
             Require(queue.EventArm is null || queue.Doorbell is not null, "A register for events has no doorbell register beside it.");
-            CheckKind(queue.EventDescriptor, isRegister: false);
-            CheckKind(queue.KickDescriptor, isRegister: queue.Doorbell is not null);
-        }
-
-        void CheckKind(int place, bool isRegister)
-        {
-            if (seen.Add((place, isRegister)))
-            {
-                string? kind = new FileInfo($"/proc/self/fd/{descriptors[place].Number}").LinkTarget;
-                Require(isRegister ? isDevice(kind) : kind == EventFdKind, $"Descriptor {place} is to be {(isRegister ? "a VFIO device" : "an eventfd")} and is {kind}.");
-            }
+            signals.CheckKind(queue.EventDescriptor, isRegister: false);
+            signals.CheckKind(queue.KickDescriptor, isRegister: queue.Doorbell is not null);
         }
     }
-
-    private static void CheckRegister(DoorbellRegister? register) =>
-        Require(
-            register is null
-                || (register.Width is sizeof(ushort) or sizeof(uint)
-                    && register.FileOffset is >= 0 and <= DoorbellRegister.MaxFileOffset
-                    && register.FileOffset % register.Width == 0),
-            $"The register {register} is not 2 or 4 bytes at a multiple of that in a device's file.");
 
     private static void Require(bool condition, string message)
     {

@@ -8,7 +8,6 @@ using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Wire;
 using Arrakis.Wire.Frames;
-using Tmds.Linux;
 
 namespace Arrakis;
 
@@ -16,14 +15,10 @@ namespace Arrakis;
 /// A bound virtual function of a NIC: queues, packet buffers and addresses that this process uses without a system call.
 /// Each of its <see cref="Queues"/> is polled by one thread at a time; where there is one only, the methods here do that.
 /// </summary>
-public sealed partial class NicBinding : IAsyncDisposable
+public sealed class NicBinding : DeviceBinding
 {
-    private readonly IReadOnlyList<Descriptor> _descriptors;
     private readonly Func<NicBinding, ValueTask> _release;
     private readonly Func<RevocationRequest, NicBinding, ValueTask>? _onRevocationRequested;
-    private readonly StatusPageReader _status;
-    private readonly DmaRegion _region;
-    private readonly DeviceRegisters _registers = new();
     private readonly NicQueue[] _queues;
     private readonly NicQueue? _only; // Where there is one queue.
     private readonly byte[] _steeringKey;
@@ -43,41 +38,34 @@ public sealed partial class NicBinding : IAsyncDisposable
         Func<RevocationRequest, NicBinding, ValueTask>? onRevocationRequested = null,
         TimeProvider? time = null,
         Predicate<string?>? isDevice = null)
+        : base(grant, new BindingMemory(grant, descriptors, () => GrantValidation.Check(grant, descriptors, isDevice ?? GrantValidation.IsVfioDevice)), time)
     {
         Grant = grant;
-        Time = time ?? TimeProvider.System;
-        _descriptors = descriptors;
         _release = release;
         _onRevocationRequested = onRevocationRequested;
         MaxFrameLength = grant.Mtu + EthernetView.HeaderLength;
         try
         {
-            GrantValidation.Check(grant, descriptors, isDevice ?? GrantValidation.IsVfioDevice);
             _steeringKey = grant.Steering is { } steering ? Convert.FromHexString(steering.ToeplitzKey) : [];
-            _status = StatusPageReader.Map(grant, descriptors[Grant.StatusDescriptor]);
-            _region = DmaRegion.Map(grant.Memory, descriptors[Grant.MemoryDescriptor]);
             NeighbourDirectory? neighbours = grant.QueuePairs == 1 ? null : new NeighbourDirectory(WakeQueues);
-            var parts = new NicQueue.SharedParts(_region, _status, neighbours, Time.GetTimestamp());
             _queues = new NicQueue[grant.QueuePairs];
             for (int i = 0; i < _queues.Length; i++)
             {
-                _queues[i] = new NicQueue(this, i, in parts, SignalsOf(i));
+                _queues[i] = new NicQueue(this, i, neighbours, SignalsOf(i));
             }
         }
         catch (Exception e)
         {
-            _region?.Dispose();
-            _registers.Dispose();
-            _status?.Dispose();
-            CloseDescriptors();
-            if (e is LinuxException { Errno: var errno } && (errno == LibC.EACCES || errno == LibC.ENODEV || errno == LibC.EINVAL || errno == LibC.EBADF))
+            Memory.Dispose();
+            if (BindingMemory.Explain(e) is { } explained)
             {
-                throw new InvalidGrantException($"A descriptor of the grant is not what it is to be: {e.Message}.", e);
+                throw explained;
             }
 
             throw;
         }
 
+        SetPollers(_queues);
         _only = _queues.Length == 1 ? _queues[0] : null;
         Counters = _only?.Counters ?? new NetCounters([.. _queues.Select(static queue => queue.Counters)]);
         foreach (NicQueue queue in _queues)
@@ -106,9 +94,6 @@ public sealed partial class NicBinding : IAsyncDisposable
 
     /// <summary>What was received, sent and dropped: the sum over the queues.</summary>
     public NetCounters Counters { get; }
-
-    /// <summary>The clock of timers and neighbours.</summary>
-    internal TimeProvider Time { get; }
 
     /// <summary>The largest frame in bytes, from the Ethernet header on.</summary>
     internal int MaxFrameLength { get; }
@@ -170,6 +155,12 @@ public sealed partial class NicBinding : IAsyncDisposable
         return false;
     }
 
+    private protected override bool WantsToBeAsked => _onRevocationRequested is not null;
+
+    private protected override ValueTask AskBackAsync(RevocationRequest request) => _onRevocationRequested!(request, this);
+
+    private protected override ValueTask ReleaseAsync() => _release(this);
+
     private void WakeQueues()
     {
         foreach (NicQueue queue in _queues)
@@ -181,26 +172,10 @@ public sealed partial class NicBinding : IAsyncDisposable
     private (EventFd Event, Doorbell Receive, Doorbell Transmit) SignalsOf(int pair)
     {
         QueueGrant receive = Grant.Queues[2 * pair];
-        return (new EventFd(_descriptors[receive.EventDescriptor]), DoorbellOf(receive), DoorbellOf(Grant.Queues[2 * pair + 1]));
+        return (Memory.EventAt(receive.EventDescriptor), DoorbellOf(receive), DoorbellOf(Grant.Queues[2 * pair + 1]));
     }
 
-    private Doorbell DoorbellOf(QueueGrant queue)
-    {
-        Descriptor file = _descriptors[queue.KickDescriptor];
-        return queue.Doorbell is { } register
-            ? new Doorbell(
-                _registers.Map(register, queue.KickDescriptor, file),
-                queue.EventArm is { } arm ? _registers.Map(arm, queue.KickDescriptor, file) : null)
-            : new Doorbell(new EventFd(file));
-    }
-
-    private void CloseDescriptors()
-    {
-        foreach (Descriptor descriptor in _descriptors)
-        {
-            descriptor.Dispose();
-        }
-    }
+    private Doorbell DoorbellOf(QueueGrant queue) => Memory.DoorbellAt(queue.KickDescriptor, queue.Doorbell, queue.EventArm);
 
     [DoesNotReturn]
     private NicQueue ThrowSeveral() =>

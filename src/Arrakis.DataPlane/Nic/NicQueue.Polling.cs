@@ -14,9 +14,7 @@ public sealed partial class NicQueue
     private const int PollsPerReclaim = 16;
     private const int PollsPerClock = 64;
     private const long TickInterval = 100_000_000; // Nanoseconds.
-    private const long NanosecondsPerSecond = 1_000_000_000;
 
-    private long _now;
     private long _nextTick;
     private uint _polls;
 
@@ -32,7 +30,7 @@ public sealed partial class NicQueue
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(handler);
-        using var waiter = new IdleWaiter(this, options.Idle);
+        using var waiter = new IdleWaiter([this], options.Idle);
         using CorePlacement placement = CorePlacement.Enter(options.Core);
         using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static state => ((IdleWaiter)state!).Wake(), waiter);
         Claim();
@@ -70,7 +68,7 @@ public sealed partial class NicQueue
     /// <exception cref="InvalidOperationException">Another thread or a reactor polls, or the handler itself does.</exception>
     public int PollOnce(PacketHandler handler)
     {
-        if (_claimed != 0)
+        if (IsClaimed)
         {
             ThrowPolledAlready();
         }
@@ -113,9 +111,6 @@ public sealed partial class NicQueue
             Leave();
         }
     }
-
-    /// <summary>Now, in nanoseconds, as of the last look at the clock.</summary>
-    internal long Now => _now;
 
     /// <summary>Buffers' bytes, for packets.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -180,15 +175,15 @@ public sealed partial class NicQueue
 
     /// <summary>Sends a copy of a payload.</summary>
     internal bool TrySend(ushort sourcePort, UdpEndPoint destination, ReadOnlySpan<byte> payload) =>
-        _udp.Send(sourcePort, destination, payload, allowBroadcast: false, _now) == SendOutcome.Sent;
+        _udp.Send(sourcePort, destination, payload, allowBroadcast: false, Now) == SendOutcome.Sent;
 
     /// <summary>Sends a copy of a payload as several datagrams, all or none.</summary>
     internal bool TrySendSegments(ushort sourcePort, UdpEndPoint destination, ReadOnlySpan<byte> payload, int segmentSize) =>
-        _udp.SendAllSegments(sourcePort, destination, payload, segmentSize, _now) == SendOutcome.Sent;
+        _udp.SendAllSegments(sourcePort, destination, payload, segmentSize, Now) == SendOutcome.Sent;
 
     /// <summary>Asks the device for events. False where there is something to do already.</summary>
     /// <param name="forRoom">Whether sent frames are waited for too.</param>
-    internal bool TryArmEvents(bool forRoom)
+    internal override bool TryArmEvents(bool forRoom)
     {
         CheckStatus();
         _sender.Flush();
@@ -207,41 +202,27 @@ public sealed partial class NicQueue
     }
 
     /// <summary>Polls again.</summary>
-    internal void DisarmEvents()
+    internal override void DisarmEvents()
     {
         _receiveRing.DisarmEvents();
         _transmitRing.DisarmEvents();
-    }
-
-    /// <summary>Reads the clock, in nanoseconds since the binding was made.</summary>
-    internal long ReadClock()
-    {
-        // From the binding's start on: a provider's timestamps may be so large that they do not fit as nanoseconds.
-        long elapsed = _time.GetTimestamp() - _clockStart;
-        long frequency = _time.TimestampFrequency;
-        return _now = frequency == NanosecondsPerSecond ? elapsed : (long)((Int128)elapsed * NanosecondsPerSecond / frequency);
     }
 
     /// <summary>Reads the clock, and does what has to be done now and then.</summary>
     /// <exception cref="Contract.BindingRevokedException">The control plane has taken the device's registers.</exception>
     internal void UpdateClock()
     {
-        // Now and then is enough: nothing that the rings do depends on a register, and the status page tells sooner.
-        if (Nic.AreRegistersFaulted)
-        {
-            throw RevokedError();
-        }
-
+        CheckRegisters(); // The status page tells sooner.
         if (ReadClock() >= _nextTick)
         {
-            _nextTick = _now + TickInterval;
-            _arp.Tick(_now);
+            _nextTick = Now + TickInterval;
+            _arp.Tick(Now);
             _sender.Flush();
         }
 
         if (_arp.HasNews)
         {
-            _arp.TakeNews(_now);
+            _arp.TakeNews(Now);
             _sender.Flush();
         }
     }
@@ -274,7 +255,7 @@ public sealed partial class NicQueue
         {
             ref ReceivedFrame frame = ref batch[i];
             bytes += frame.Length;
-            if (_link.Receive(ref frame, _now))
+            if (_link.Receive(ref frame, Now))
             {
                 datagrams++;
             }

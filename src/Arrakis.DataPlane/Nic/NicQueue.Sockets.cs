@@ -11,10 +11,7 @@ public sealed partial class NicQueue
 
     private UdpPortTable? _ports;
 
-    /// <summary>Whether the memory was taken away: what was read from it lately may be zeros.</summary>
-    internal bool IsFaulted => _region.IsFaulted;
-
-    /// <summary>Looks at the rings once and hands datagrams to sockets. Returns the frames received. Between <see cref="Enter"/> and <see cref="Leave"/>.</summary>
+    /// <summary>Looks at the rings once and hands datagrams to sockets. Returns the frames received. Between <see cref="BindingQueue.Enter"/> and <see cref="BindingQueue.Leave"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal int PollSockets(UdpPortTable ports)
     {
@@ -38,7 +35,7 @@ public sealed partial class NicQueue
             {
                 ref ReceivedFrame frame = ref batch[i];
                 bytes += frame.Length;
-                if (_link.Receive(ref frame, _now))
+                if (_link.Receive(ref frame, Now))
                 {
                     // The continuation of who waits runs in here, its sends too.
                     ports.Deliver(ref frame);

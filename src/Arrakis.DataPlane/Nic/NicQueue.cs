@@ -17,14 +17,10 @@ namespace Arrakis;
 /// The device spreads flows over all queues, so each needs a poller. What is no flow, such as ARP, comes to the first: while that
 /// one is not polled, no neighbour is found.
 /// </remarks>
-public sealed partial class NicQueue
+public sealed partial class NicQueue : BindingQueue
 {
     private const int BatchLength = 64;
 
-    private readonly TimeProvider _time;
-    private readonly long _clockStart;
-    private readonly StatusPageReader _status;
-    private readonly DmaRegion _region;
     private readonly PacketPool _pool;
     private readonly ReceiveRing _receiveRing;
     private readonly TransmitRing _transmitRing;
@@ -40,46 +36,31 @@ public sealed partial class NicQueue
     /// <summary>Makes a queue of a binding.</summary>
     /// <param name="nic">The binding.</param>
     /// <param name="index">Which of its pairs.</param>
-    /// <param name="parts">What the queues of a binding have in common.</param>
+    /// <param name="neighbours">What the binding's queues know of neighbours; null where there is one queue.</param>
     /// <param name="signals">The event, the receive and the transmit doorbell.</param>
-    internal NicQueue(NicBinding nic, int index, in SharedParts parts, (EventFd Event, Doorbell Receive, Doorbell Transmit) signals)
+    internal NicQueue(NicBinding nic, int index, NeighbourDirectory? neighbours, (EventFd Event, Doorbell Receive, Doorbell Transmit) signals)
+        : base(nic, index, signals.Event)
     {
         Nic = nic;
-        Index = index;
-        Event = signals.Event;
         MaxFrameLength = nic.MaxFrameLength;
-        _time = nic.Time;
-        _clockStart = parts.ClockStart;
-        _status = parts.Status;
-        _region = parts.Region;
+        DmaRegion region = nic.Memory.Region;
         Grant grant = nic.Grant;
         long buffers = grant.Memory.BufferLength / grant.Memory.BufferSize / grant.QueuePairs;
         long bufferBytes = buffers * grant.Memory.BufferSize;
-        _pool = new PacketPool(_region, grant.Memory with { BufferOffset = grant.Memory.BufferOffset + index * bufferBytes, BufferLength = bufferBytes });
-        _receiveRing = ReceiveRing.Create(_region, _pool, grant.Queues[2 * index], grant.Features, signals.Receive, Counters);
-        _transmitRing = TransmitRing.Create(_region, _pool, grant.Queues[2 * index + 1], grant.Features, signals.Transmit);
+        _pool = new PacketPool(region, grant.Memory with { BufferOffset = grant.Memory.BufferOffset + index * bufferBytes, BufferLength = bufferBytes });
+        _receiveRing = ReceiveRing.Create(region, _pool, grant.Queues[2 * index], grant.Features, signals.Receive, Counters);
+        _transmitRing = TransmitRing.Create(region, _pool, grant.Queues[2 * index + 1], grant.Features, signals.Transmit);
         _sender = new FrameSender(_receiveRing, _transmitRing, _pool, Counters);
-        _arp = new ArpProtocol(grant.Mac, grant.Address, grant.Gateway, _sender, Counters, parts.Neighbours);
+        _arp = new ArpProtocol(grant.Mac, grant.Address, grant.Gateway, _sender, Counters, neighbours);
         var ip = new Ipv4Layer(grant.Address, new IcmpEcho(grant.Mac, grant.Address.Address, _sender, Counters), new UdpInput(_pool), Counters);
         _link = new LinkLayer(grant.Mac, MaxFrameLength, _pool, _arp, ip, Counters);
         _udp = new UdpOutput(grant.Mac, grant.Address.Address, grant.Mtu, new Ipv4Route(grant.Address, grant.Gateway), _arp, _sender, grant.Features);
         _socketReserve = Math.Min(_transmitRing.Size, (_pool.Count - _receiveRing.Size) / 2);
-        _seenState = BindingState.Active;
         _distance = new byte[2 * CacheLine.Size];
     }
 
-    /// <summary>What the queues of a binding have in common.</summary>
-    /// <param name="Region">Queue memory.</param>
-    /// <param name="Status">The status page.</param>
-    /// <param name="Neighbours">What they know of neighbours; null where there is one queue.</param>
-    /// <param name="ClockStart">When the binding was made, as a timestamp of its clock.</param>
-    internal readonly record struct SharedParts(DmaRegion Region, StatusPageReader Status, NeighbourDirectory? Neighbours, long ClockStart);
-
     /// <summary>The binding that it is of.</summary>
     public NicBinding Nic { get; }
-
-    /// <summary>Its place among the binding's queues.</summary>
-    public int Index { get; }
 
     /// <summary>What was received, sent and dropped by this queue.</summary>
     public NetCounters Counters { get; } = new();
@@ -101,9 +82,6 @@ public sealed partial class NicQueue
 
     /// <summary>The transmit ring.</summary>
     internal TransmitRing TransmitRing => _transmitRing;
-
-    /// <summary>What the device signals.</summary>
-    internal EventFd Event { get; }
 
     /// <summary>Gives the device buffers to receive into.</summary>
     internal void Start() => _receiveRing.Start();

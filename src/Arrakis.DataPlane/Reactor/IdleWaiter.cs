@@ -5,7 +5,7 @@ using Arrakis.Native.Events;
 namespace Arrakis;
 
 /// <summary>Carries an <see cref="IdlePolicy"/> out: when a poller pauses and when it sleeps, and what wakes it.</summary>
-internal sealed class IdleWaiter(NicQueue nic, IdlePolicy policy) : IDisposable
+internal sealed class IdleWaiter(BindingQueue[] queues, IdlePolicy policy) : IDisposable
 {
     /// <summary>The longest sleep: the status page is looked at so often, whatever the device does.</summary>
     public static readonly TimeSpan MaxSleep = TimeSpan.FromMilliseconds(50);
@@ -17,6 +17,7 @@ internal sealed class IdleWaiter(NicQueue nic, IdlePolicy policy) : IDisposable
 
     private const int PollsPerClock = 256;
 
+    private readonly EventFd[] _events = new EventFd[queues.Length];
     private readonly EventFd _wake = new();
     private int _polls;
     private long _idleSince;
@@ -127,45 +128,53 @@ internal sealed class IdleWaiter(NicQueue nic, IdlePolicy policy) : IDisposable
 
     private void SleepArmed(int milliseconds, bool waitForRoom)
     {
-        nic.Enter();
-        bool armed;
+        int armed = 0;
         try
         {
-            armed = nic.TryArmEvents(waitForRoom);
-        }
-        catch (RingCorruptException e)
-        {
-            throw nic.Explain(e);
-        }
-        finally
-        {
-            nic.Leave();
-        }
+            while (armed < queues.Length && queues[armed].TryArm(waitForRoom))
+            {
+                armed++;
+            }
 
-        if (armed)
-        {
-            if (milliseconds > 0)
+            if (armed == queues.Length && milliseconds > 0)
             {
                 WaitForEvent(milliseconds);
             }
-
-            nic.Enter();
-            nic.DisarmEvents();
-            nic.Leave();
+        }
+        finally
+        {
+            while (--armed >= 0)
+            {
+                queues[armed].Disarm();
+            }
         }
     }
 
     private void WaitForEvent(int milliseconds)
     {
-        EventFd device = nic.Event;
         try
         {
-            _ = _wake.WaitAny(device, milliseconds);
+            _ = _wake.WaitAny(EventsLeft(), milliseconds);
         }
         catch (ObjectDisposedException)
         {
-            // The binding was disposed meanwhile; the next Enter says so.
+            // A binding was disposed meanwhile; the next poll says so.
         }
+    }
+
+    // A queue that is over signals nothing, and its counter may be closed.
+    private ReadOnlySpan<EventFd> EventsLeft()
+    {
+        int count = 0;
+        foreach (BindingQueue queue in queues)
+        {
+            if (!queue.IsOver)
+            {
+                _events[count++] = queue.Event;
+            }
+        }
+
+        return _events.AsSpan(0, count);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

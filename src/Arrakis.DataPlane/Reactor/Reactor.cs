@@ -7,13 +7,16 @@ using Arrakis.Native.Threads;
 namespace Arrakis;
 
 /// <summary>
-/// A pinned thread that polls a queue of a binding and runs the code that waits for them, to completion: awaits in that code
-/// resume on the same thread, without a queue or a switch.
+/// A pinned thread that polls a NIC's queue, block queues, or both, and runs the code that waits for them, to completion: awaits in
+/// that code resume on the same thread, without a queue or a switch.
 /// </summary>
 public sealed class Reactor : IDisposable
 {
     private const int IterationsPerClock = 64;
     private const int MaxPooledDelays = 1024;
+
+    /// <summary>The most queues of a reactor.</summary>
+    public const int MaxQueues = 8;
 
     [ThreadStatic]
     private static Reactor? t_current;
@@ -21,33 +24,46 @@ public sealed class Reactor : IDisposable
     private readonly ConcurrentQueue<(SendOrPostCallback Callback, object? State)> _posts = new();
     private readonly Stack<DelayOperation> _freeDelays = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly NicQueue? _nic;
+    private readonly BlockQueue[] _blocks;
+    private readonly BindingQueue _clock; // The first of its queues.
+    private readonly UdpPortTable? _ports;
     private readonly IdleWaiter _waiter;
     private readonly Thread _thread;
     private readonly int? _core;
     private uint _iterations;
+    private uint _entered; // Of the block queues, those that this round is in.
     private volatile bool _hasPosts;
     private volatile bool _stopping;
     private volatile bool _ended;
     private volatile Exception? _failure;
 
-    private Reactor(NicQueue queue, int? core, IdlePolicy idle)
+    private Reactor(NicQueue? queue, BlockQueue[] blockQueues, int? core, IdlePolicy idle)
     {
-        Queue = queue;
+        BindingQueue[] queues = queue is null ? [.. blockQueues] : [queue, .. blockQueues];
+        _nic = queue;
+        _blocks = blockQueues;
+        _clock = queues[0];
         _core = core;
         Context = new ReactorSynchronizationContext(this);
-        Ports = new UdpPortTable(queue);
-        _waiter = new IdleWaiter(queue, idle) { HasWork = () => _hasPosts || _stopping };
-        _thread = new Thread(Run) { IsBackground = true, Name = $"arrakis reactor {queue.Nic.Grant.BindingId}.{queue.Index}" };
+        _ports = queue is null ? null : new UdpPortTable(queue);
+        _waiter = new IdleWaiter(queues, idle) { HasWork = () => _hasPosts || _stopping };
+        _thread = new Thread(Run) { IsBackground = true, Name = $"arrakis reactor {_clock.BindingId}.{_clock.Index}" };
     }
 
     /// <summary>The reactor whose thread this is; null on other threads.</summary>
     public static Reactor? Current => t_current;
 
-    /// <summary>The binding that it polls a queue of.</summary>
+    /// <summary>The NIC that it polls a queue of.</summary>
+    /// <exception cref="InvalidOperationException">It polls none.</exception>
     public NicBinding Nic => Queue.Nic;
 
-    /// <summary>The queue that it polls.</summary>
-    public NicQueue Queue { get; }
+    /// <summary>The NIC's queue that it polls.</summary>
+    /// <exception cref="InvalidOperationException">It polls none.</exception>
+    public NicQueue Queue => _nic ?? throw new InvalidOperationException("The reactor polls no NIC: start one with the NIC's queue.");
+
+    /// <summary>The block queues that it polls.</summary>
+    public IReadOnlyList<BlockQueue> BlockQueues => _blocks;
 
     /// <summary>Whether the calling thread is this reactor's.</summary>
     public bool IsCurrent
@@ -58,13 +74,13 @@ public sealed class Reactor : IDisposable
 
     internal ReactorSynchronizationContext Context { get; }
 
-    internal UdpPortTable Ports { get; }
+    internal UdpPortTable Ports => _ports ?? Queue.Ports!;
 
     internal TimerHeap Timers { get; } = new();
 
     internal SendWaiters SendWaiters { get; } = new();
 
-    /// <summary>Why the binding cannot be used any more, if so.</summary>
+    /// <summary>Why the NIC cannot be used any more, if so.</summary>
     internal Exception? Failure => _failure;
 
     /// <summary>Starts a thread for a binding's only queue.</summary>
@@ -88,10 +104,40 @@ public sealed class Reactor : IDisposable
     public static Reactor Start(NicQueue queue, int? core = null, IdlePolicy idle = IdlePolicy.Adaptive)
     {
         ArgumentNullException.ThrowIfNull(queue);
-        queue.Claim();
-        var reactor = new Reactor(queue, core, idle);
-        queue.Ports = reactor.Ports;
-        queue.Waiter = reactor._waiter;
+        return Start(queue, [], core, idle);
+    }
+
+    /// <summary>Starts a thread for a storage binding's only queue.</summary>
+    /// <param name="storage">The binding to poll; nobody else polls it meanwhile. It is not disposed with the reactor.</param>
+    /// <param name="core">The core to stay on; null for any.</param>
+    /// <param name="idle">What to do while nothing comes.</param>
+    /// <exception cref="Native.LinuxException">The core does not exist, or this process may not use it.</exception>
+    /// <exception cref="InvalidOperationException">Another reactor or thread polls the binding, or it has several queues: start a reactor for each.</exception>
+    public static Reactor Start(StorageBinding storage, int? core = null, IdlePolicy idle = IdlePolicy.Adaptive)
+    {
+        ArgumentNullException.ThrowIfNull(storage);
+        return Start(queue: null, [storage.Only], core, idle);
+    }
+
+    /// <summary>Starts a thread for a queue of a NIC and block queues, of one or several bindings.</summary>
+    /// <param name="queue">The NIC's queue; null where it is for storage alone.</param>
+    /// <param name="blockQueues">The block queues; nobody else polls one of these queues meanwhile. Their bindings are not disposed with the reactor.</param>
+    /// <param name="core">The core to stay on; null for any.</param>
+    /// <param name="idle">What to do while nothing comes.</param>
+    /// <exception cref="ArgumentException">There is no queue at all, or more than <see cref="MaxQueues"/>.</exception>
+    /// <exception cref="Native.LinuxException">The core does not exist, or this process may not use it.</exception>
+    /// <exception cref="InvalidOperationException">Another reactor or thread polls one of them.</exception>
+    public static Reactor Start(NicQueue? queue, IReadOnlyList<BlockQueue> blockQueues, int? core = null, IdlePolicy idle = IdlePolicy.Adaptive)
+    {
+        ArgumentNullException.ThrowIfNull(blockQueues);
+        int count = blockQueues.Count + (queue is null ? 0 : 1);
+        if (count is 0 or > MaxQueues)
+        {
+            throw new ArgumentException($"A reactor polls 1 to {MaxQueues} queues, not {count}.", nameof(blockQueues));
+        }
+
+        var reactor = new Reactor(queue, [.. blockQueues], core, idle);
+        reactor.Attach();
         reactor._thread.Start();
         try
         {
@@ -168,7 +214,7 @@ public sealed class Reactor : IDisposable
         }
 
         DelayOperation delay = reactor._freeDelays.TryPop(out DelayOperation? free) ? free : new DelayOperation(reactor);
-        delay.Start(reactor.Queue.ReadClock() + (long)Math.Min(time.TotalNanoseconds, long.MaxValue / 4), cancellation);
+        delay.Start(reactor._clock.ReadClock() + (long)Math.Min(time.TotalNanoseconds, long.MaxValue / 4), cancellation);
         return delay.PlainTask;
     }
 
@@ -250,62 +296,142 @@ public sealed class Reactor : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Iterate()
     {
-        if (_failure is not null)
+        if (_nic is null || _failure is not null)
         {
-            _ = Queue.ReadClock();
-            return RunPosts() + RunTimers();
+            return IterateBlocks();
         }
 
-        if (!Queue.TryEnter())
+        if (!_nic.TryEnter())
         {
             Fail(Aborted());
             return 1;
         }
 
+        if (_blocks.Length != 0)
+        {
+            EnterBlocks();
+        }
+
         try
         {
-            int work = PollRings();
-            if (_hasPosts)
+            int work = PollRings(_nic);
+            if (_blocks.Length != 0)
             {
-                work += RunPosts();
+                work += PollBlocks();
             }
 
-            if (Timers.Count != 0)
-            {
-                work += RunTimers();
-            }
-
-            return work;
+            return work + RunWaiting();
         }
         finally
         {
-            Queue.Leave();
+            if (_blocks.Length != 0)
+            {
+                LeaveBlocks();
+            }
+
+            _nic.Leave();
         }
     }
 
+    // There is no NIC, or it cannot be used any more.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private int PollRings()
+    private int IterateBlocks()
+    {
+        EnterBlocks();
+        try
+        {
+            int work = PollBlocks();
+            if (_entered == 0 || _clock.IsOver)
+            {
+                _ = _clock.ReadClock();
+            }
+
+            return work + RunWaiting();
+        }
+        finally
+        {
+            LeaveBlocks();
+        }
+    }
+
+    // All code that this thread runs in a round may touch the memory of all queues.
+    private void EnterBlocks()
+    {
+        _entered = 0;
+        for (int i = 0; i < _blocks.Length; i++)
+        {
+            if (_blocks[i].TryEnterRound())
+            {
+                _entered |= 1u << i;
+            }
+        }
+    }
+
+    private int PollBlocks()
+    {
+        int work = 0;
+        for (int i = 0; i < _blocks.Length; i++)
+        {
+            if ((_entered & 1u << i) != 0)
+            {
+                work += _blocks[i].PollRound();
+            }
+        }
+
+        return work;
+    }
+
+    private void LeaveBlocks()
+    {
+        for (int i = 0; i < _blocks.Length; i++)
+        {
+            if ((_entered & 1u << i) != 0)
+            {
+                _blocks[i].Leave();
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int RunWaiting()
+    {
+        int work = 0;
+        if (_hasPosts)
+        {
+            work += RunPosts();
+        }
+
+        if (Timers.Count != 0)
+        {
+            work += RunTimers();
+        }
+
+        return work;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int PollRings(NicQueue nic)
     {
         try
         {
             // What callbacks and timers have sent since the last time goes out first.
-            Queue.Sender.Flush();
-            int work = Queue.PollSockets(Ports);
+            nic.Sender.Flush();
+            int work = nic.PollSockets(_ports!);
             if (SendWaiters.Count != 0)
             {
-                work += SendWaiters.Pump(Queue);
+                work += SendWaiters.Pump(nic);
             }
 
             if ((++_iterations & (IterationsPerClock - 1)) == 0)
             {
-                Queue.UpdateClock();
+                nic.UpdateClock();
             }
 
             return work;
         }
         catch (RingCorruptException e)
         {
-            Fail(Queue.Explain(e));
+            Fail(nic.Explain(e));
         }
         catch (BindingRevokedException e)
         {
@@ -334,7 +460,7 @@ public sealed class Reactor : IDisposable
     {
         // No more than are there now: who waits again for no time at all must not keep the rings from being polled.
         int count = 0;
-        for (int left = Timers.Count; left > 0 && Timers.TakeDue(Queue.Now) is { } due; left--)
+        for (int left = Timers.Count; left > 0 && Timers.TakeDue(_clock.Now) is { } due; left--)
         {
             due.Finish(null);
             count++;
@@ -345,13 +471,13 @@ public sealed class Reactor : IDisposable
 
     private void Sleep()
     {
-        long left = Timers.NextDeadline - Queue.ReadClock();
+        long left = Timers.NextDeadline - _clock.ReadClock();
         if (left > 0)
         {
             TimeSpan time = TimeSpan.FromTicks(left / 100);
             try
             {
-                if (_failure is not null)
+                if (_failure is not null && _blocks.Length == 0)
                 {
                     _waiter.SleepUntilWoken(time);
                 }
@@ -370,11 +496,46 @@ public sealed class Reactor : IDisposable
         _iterations = unchecked(0u - 1);
     }
 
+    // All queues or none.
+    private void Attach()
+    {
+        int attached = 0;
+        _nic?.Claim();
+        try
+        {
+            for (; attached < _blocks.Length; attached++)
+            {
+                _blocks[attached].Attach(this, _waiter);
+            }
+        }
+        catch
+        {
+            while (--attached >= 0)
+            {
+                _blocks[attached].Detach();
+            }
+
+            _nic?.Unclaim();
+            _waiter.Dispose();
+            throw;
+        }
+
+        if (_nic is not null)
+        {
+            _nic.Ports = _ports;
+            _nic.Waiter = _waiter;
+        }
+    }
+
     private void Release()
     {
-        Queue.Ports = null;
-        Queue.Waiter = null;
-        Queue.Unclaim();
+        Array.ForEach(_blocks, static queue => queue.Detach());
+        if (_nic is not null)
+        {
+            _nic.Ports = null;
+            _nic.Waiter = null;
+            _nic.Unclaim();
+        }
     }
 
     private static SocketException Aborted() => new((int)SocketError.OperationAborted);
@@ -382,8 +543,13 @@ public sealed class Reactor : IDisposable
     private void Fail(Exception failure)
     {
         _failure = failure;
+        if (!_stopping)
+        {
+            _nic?.GiveUp(); // For good: not because this reactor ends.
+        }
+
         SendWaiters.FailAll(failure);
-        Ports.FailAll(failure);
+        _ports?.FailAll(failure);
     }
 
     private void End()

@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.DataPlane.Memory;
+using Arrakis.Wire.Rings;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.DataPlane.Rings;
@@ -13,7 +14,12 @@ internal interface IVirtqueue<TSelf>
     where TSelf : struct, IVirtqueue<TSelf>
 {
     /// <summary>Finds the ring in queue memory; no events are asked for.</summary>
-    static abstract TSelf Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell);
+    /// <param name="region">Queue memory.</param>
+    /// <param name="ring">Where in it.</param>
+    /// <param name="direction">Which ring of a NIC it is, for errors; null where it is a block queue.</param>
+    /// <param name="features">What was negotiated.</param>
+    /// <param name="doorbell">Tells the device of what was made available.</param>
+    static abstract TSelf Attach(DmaRegion region, RingLayout ring, QueueDirection? direction, VirtioFeatures features, Doorbell doorbell);
 
     /// <summary>Descriptors in the ring.</summary>
     int Size { get; }

@@ -23,7 +23,7 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
     private readonly byte* _deviceEvent;
     private readonly Doorbell _doorbell;
     private readonly ushort[] _chainLengths; // By id; zero while it is not with the device.
-    private readonly QueueDirection _direction;
+    private readonly QueueDirection? _direction;
     private readonly uint _mask;
     private readonly bool _inOrder;
     private readonly bool _eventIndex;
@@ -42,14 +42,13 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
     private uint _batchLeft;
     private uint _batchLength;
 
-    private PackedVirtqueue(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
+    private PackedVirtqueue(DmaRegion region, RingLayout layout, QueueDirection? direction, VirtioFeatures features, Doorbell doorbell)
     {
-        RingLayout layout = queue.Ring;
         _ring = region.At(layout.DescriptorArea, layout.DescriptorAreaLength);
         _driverEvent = region.At(layout.DriverArea, layout.DriverAreaLength);
         _deviceEvent = region.At(layout.DeviceArea, layout.DeviceAreaLength);
         _doorbell = doorbell;
-        _direction = queue.Direction;
+        _direction = direction;
         _mask = (uint)layout.QueueSize - 1;
         _inOrder = (features & VirtioFeatures.InOrder) != 0;
         _eventIndex = (features & VirtioFeatures.RingEventIndex) != 0;
@@ -65,8 +64,8 @@ internal unsafe struct PackedVirtqueue : IVirtqueue<PackedVirtqueue>
     public readonly int Unpublished => (int)(_nextAvailable - _published);
 
     /// <inheritdoc/>
-    public static PackedVirtqueue Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
-        new(region, queue, features, doorbell);
+    public static PackedVirtqueue Attach(DmaRegion region, RingLayout ring, QueueDirection? direction, VirtioFeatures features, Doorbell doorbell) =>
+        new(region, ring, direction, features, doorbell);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -30,7 +30,7 @@ internal sealed class ReceiveRing<TQueue> : ReceiveRing
     public ReceiveRing(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
         : base(pool, queue.Ring.QueueSize)
     {
-        _queue = TQueue.Attach(region, queue, features, doorbell);
+        _queue = TQueue.Attach(region, queue.Ring, queue.Direction, features, doorbell);
         _direction = queue.Direction;
         _mergeable = (features & VirtioFeatures.NetMergeableReceiveBuffers) != 0;
         _inOrder = (features & VirtioFeatures.InOrder) != 0;

@@ -26,21 +26,21 @@ public sealed class RingCorruptException : ArrakisException
     }
 
     /// <summary>Makes an exception.</summary>
-    /// <param name="ring">Which ring.</param>
+    /// <param name="ring">Which ring of a NIC; null of a block queue.</param>
     /// <param name="reason">What the device wrote.</param>
-    public RingCorruptException(QueueDirection ring, string reason)
-        : base(ErrorCode.RingCorrupt, $"The {(ring == QueueDirection.Receive ? "receive" : "transmit")} ring is corrupt: {reason}.", RemedyText)
+    public RingCorruptException(QueueDirection? ring, string reason)
+        : base(ErrorCode.RingCorrupt, $"The {(ring switch { QueueDirection.Receive => "receive ring", QueueDirection.Transmit => "transmit ring", _ => "block queue" })} is corrupt: {reason}.", RemedyText)
     {
         Ring = ring;
         Reason = reason;
     }
 
-    /// <summary>Which ring.</summary>
-    public QueueDirection Ring { get; }
+    /// <summary>Which ring of a NIC; null of a block queue.</summary>
+    public QueueDirection? Ring { get; }
 
     /// <summary>What the device wrote.</summary>
     public string Reason { get; } = "";
 
-    internal static RingCorruptException BadId(QueueDirection ring, uint id, int queueSize) =>
+    internal static RingCorruptException BadId(QueueDirection? ring, uint id, int queueSize) =>
         new(ring, id >= (uint)queueSize ? $"used id {id} in a ring of {queueSize} descriptors" : $"used id {id} is not with the device");
 }

@@ -25,7 +25,7 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     private readonly byte* _nowhere; // Where a descriptor that says so already is written to.
     private readonly ulong[] _nowhereOwner;
     private readonly ushort[] _chainLengths; // By the id of the first; zero while it is not with the device.
-    private readonly QueueDirection _direction;
+    private readonly QueueDirection? _direction;
     private readonly uint _mask;
     private readonly bool _inOrder;
     private readonly bool _eventIndex;
@@ -44,14 +44,13 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     private uint _batchLeft;
     private uint _batchLength;
 
-    private SplitVirtqueue(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
+    private SplitVirtqueue(DmaRegion region, RingLayout layout, QueueDirection? direction, VirtioFeatures features, Doorbell doorbell)
     {
-        RingLayout layout = queue.Ring;
         _descriptors = region.At(layout.DescriptorArea, layout.DescriptorAreaLength);
         _available = region.At(layout.DriverArea, layout.DriverAreaLength);
         _used = region.At(layout.DeviceArea, layout.DeviceAreaLength);
         _doorbell = doorbell;
-        _direction = queue.Direction;
+        _direction = direction;
         _mask = (uint)layout.QueueSize - 1;
         _inOrder = (features & VirtioFeatures.InOrder) != 0;
         _eventIndex = (features & VirtioFeatures.RingEventIndex) != 0;
@@ -69,8 +68,8 @@ internal unsafe struct SplitVirtqueue : IVirtqueue<SplitVirtqueue>
     public readonly int Unpublished => (int)(_nextAvailable - _published);
 
     /// <inheritdoc/>
-    public static SplitVirtqueue Attach(DmaRegion region, QueueGrant queue, VirtioFeatures features, Doorbell doorbell) =>
-        new(region, queue, features, doorbell);
+    public static SplitVirtqueue Attach(DmaRegion region, RingLayout ring, QueueDirection? direction, VirtioFeatures features, Doorbell doorbell) =>
+        new(region, ring, direction, features, doorbell);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -15,7 +15,7 @@ internal sealed class TransmitRing<TQueue> : TransmitRing
     public TransmitRing(DmaRegion region, PacketPool pool, QueueGrant queue, VirtioFeatures features, Doorbell doorbell)
         : base(pool, queue.Ring, features)
     {
-        _queue = TQueue.Attach(region, queue, features, doorbell);
+        _queue = TQueue.Attach(region, queue.Ring, queue.Direction, features, doorbell);
         _used = new UsedBuffer[Size];
     }
 

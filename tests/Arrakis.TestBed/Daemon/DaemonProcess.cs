@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.Native.Fuse;
 using Arrakis.TestBed.Processes;
 
 namespace Arrakis.TestBed.Daemon;
@@ -11,6 +12,7 @@ public sealed partial class DaemonProcess : IAsyncDisposable
 {
     internal const string SocketName = "control.sock";
     internal const string PolicyName = "policy.json";
+    internal const string AreasName = "areas";
     private const string ConfigurationName = "arrakisd.json";
     private const string MarkVariable = "ARRAKIS_TEST_DAEMON";
     private const int KillSignal = 9;
@@ -40,6 +42,9 @@ public sealed partial class DaemonProcess : IAsyncDisposable
 
     /// <summary>The control socket.</summary>
     public string ControlSocket => Path.Combine(Folder, SocketName);
+
+    /// <summary>The folder in which storage areas are files, where it shows them.</summary>
+    public string AreasFolder => Path.Combine(Folder, AreasName);
 
     /// <summary>The management socket of the software device.</summary>
     public string ManagementSocket => Path.Combine(Folder, DaemonSetup.Device, "manage.sock");
@@ -142,6 +147,11 @@ public sealed partial class DaemonProcess : IAsyncDisposable
         }
 
         _mark.KillAll();
+        while (FuseMount.IsOrphan(AreasFolder))
+        {
+            FuseMount.Unmount(AreasFolder); // A killed daemon does not.
+        }
+
         Directory.Delete(Folder, recursive: true);
     }
 

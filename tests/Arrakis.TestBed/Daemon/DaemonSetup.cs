@@ -6,6 +6,9 @@ public sealed record DaemonSetup
     /// <summary>Name of the software device.</summary>
     public const string Device = "soft0";
 
+    /// <summary>Name of its block functions' device.</summary>
+    public const string BlockDevice = "soft0-blk";
+
     /// <summary>Permission bits of the control socket, in octal; tests connect as other users too.</summary>
     public string SocketMode { get; init; } = "0666";
 
@@ -30,6 +33,18 @@ public sealed record DaemonSetup
     /// <summary>What all functions of the software device together may send; null is no limit.</summary>
     public long? RateBitsPerSecond { get; init; }
 
+    /// <summary>The file of the software device's storage areas; null has none.</summary>
+    public string? BlockFile { get; init; }
+
+    /// <summary>Bytes of a block of these.</summary>
+    public int BlockSize { get; init; } = 4096;
+
+    /// <summary>Block functions of the software device.</summary>
+    public int BlockFunctions { get; init; } = 4;
+
+    /// <summary>Whether storage areas are shown as files, below the daemon's folder.</summary>
+    public bool ShowsAreasAsFiles { get; init; }
+
     /// <summary>Who keeps descriptors: process or none.</summary>
     public string Keeper { get; init; } = "process";
 
@@ -44,7 +59,7 @@ public sealed record DaemonSetup
 
     /// <summary>The policy; root may do everything unless told otherwise.</summary>
     public string Policy { get; init; } = """
-        { "rules": [ { "name": "root", "uid": 0, "devices": ["*"], "virtualFunctions": 64, "memoryBytes": 4294967296, "queueSize": 32768, "macs": "local", "administrator": true } ] }
+        { "rules": [ { "name": "root", "uid": 0, "devices": ["*"], "areas": ["*"], "virtualFunctions": 64, "memoryBytes": 4294967296, "queueSize": 32768, "macs": "local", "administrator": true } ] }
         """;
 
     /// <summary>Variables of the daemon's environment.</summary>
@@ -54,11 +69,13 @@ public sealed record DaemonSetup
         {
           "socket": { "path": "{{folder}}/{{DaemonProcess.SocketName}}", "mode": "{{SocketMode}}" },
           "runtimeDirectory": "{{folder}}",
+          "stateDirectory": "{{folder}}/state",
           "policyFile": "{{folder}}/{{DaemonProcess.PolicyName}}",
           "keeper": "{{Keeper}}",
           "onStop": "{{OnStop}}",
           "softDevicePath": "{{Programs.SoftDevice}}",
           "limits": {{Limits}},
+          "export": {{(ShowsAreasAsFiles ? $"{{ \"path\": \"{folder}/{DaemonProcess.AreasName}\" }}" : "null")}},
           "devices": [ {{string.Join(", ", HasSoftDevice ? [SoftDevice, .. MoreDevices] : MoreDevices)}} ]
         }
         """;
@@ -66,7 +83,8 @@ public sealed record DaemonSetup
     private string SoftDevice => $$"""
         {
           "kind": "soft", "name": "{{Device}}", "networks": ["{{Network}}"], "functions": {{Functions}}, "core": {{(Core is { } core ? $"{core}" : "null")}},
-          "idle": "{{Idle}}", "uplink": {{(Uplink is null ? "null" : $"\"{Uplink}\"")}}, "rateBitsPerSecond": {{(RateBitsPerSecond is { } rate ? $"{rate}" : "null")}}
+          "idle": "{{Idle}}", "uplink": {{(Uplink is null ? "null" : $"\"{Uplink}\"")}}, "rateBitsPerSecond": {{(RateBitsPerSecond is { } rate ? $"{rate}" : "null")}},
+          "blocks": {{(BlockFile is null ? "null" : $"{{ \"file\": \"{BlockFile}\", \"blockSize\": {BlockSize}, \"functions\": {BlockFunctions} }}")}}
         }
         """;
 }

@@ -13,6 +13,8 @@ public static class Programs
 
     public static string UdpPing => Find("UdpPing", "UdpPing");
 
+    public static string KvStore => Find("KvStore", "KvStore");
+
     public static string NativeChild => Find("Arrakis.Native.Child", "Arrakis.Native.Child");
 
     public static string SystemApp => Find("Arrakis.System.App", "Arrakis.System.App");
