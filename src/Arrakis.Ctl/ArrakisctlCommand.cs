@@ -37,7 +37,7 @@ internal static class ArrakisctlCommand
 
     internal static RootCommand Create(SharedOptions shared, Terminal terminal)
     {
-        var root = new RootCommand("Shows and administers what arrakisd has granted: devices, virtual functions, bindings, counters.");
+        var root = new RootCommand("Shows and administers what arrakisd has granted: devices, virtual functions, bindings, counters, storage areas.");
         root.Options.Add(shared.Json);
         root.Options.Add(shared.Socket);
         var commands = new CommandFactory(shared, terminal);
@@ -47,6 +47,7 @@ internal static class ArrakisctlCommand
         root.Subcommands.Add(DescribeCommand.Create(commands));
         root.Subcommands.Add(CountersCommand.Create(commands));
         root.Subcommands.Add(RevokeCommand.Create(commands));
+        root.Subcommands.Add(AreaCommand.Create(commands));
         root.Subcommands.Add(TestCommand.Create(commands));
         root.Subcommands.Add(BenchCommand.Create(commands));
         root.Subcommands.Add(DoctorCommand.Create(shared, terminal));

@@ -17,7 +17,7 @@ internal enum ExitCode
     /// <summary>The policy does not allow it.</summary>
     Refused = 3,
 
-    /// <summary>There is no such binding or device.</summary>
+    /// <summary>There is no such binding, device or storage area.</summary>
     NotFound = 4,
 
     /// <summary>The daemon or the device does not answer, or takes no more.</summary>
@@ -42,7 +42,7 @@ internal static class ExitCodes
           1    internal fault, or daemon and arrakisctl differ in version
           2    usage: the command line, or a value in it, makes no sense
           3    refused: the policy does not allow it
-          4    not found: there is no such binding or device
+          4    not found: there is no such binding, device or storage area
           5    unavailable: the daemon or the device does not answer, or takes no more
           6    test failed: no reply came, or a corrupt one
           7    doctor found a problem: software bindings do not work, or not the hardware that is there
@@ -51,11 +51,12 @@ internal static class ExitCodes
 
     internal static ExitCode Of(ErrorCode code) => code switch
     {
-        ErrorCode.InvalidRequest => ExitCode.Usage,
+        ErrorCode.InvalidRequest or ErrorCode.AreaExists => ExitCode.Usage,
         ErrorCode.Unauthorized or ErrorCode.NotHolder => ExitCode.Refused,
-        ErrorCode.UnknownBinding or ErrorCode.UnknownDevice or ErrorCode.BindingRevoked => ExitCode.NotFound,
+        ErrorCode.UnknownBinding or ErrorCode.UnknownDevice or ErrorCode.UnknownArea or ErrorCode.BindingRevoked => ExitCode.NotFound,
         ErrorCode.DaemonUnavailable or ErrorCode.DeviceUnavailable or ErrorCode.TooManyConnections
-            or ErrorCode.DeviceInUse or ErrorCode.ForeignGroup or ErrorCode.NoIommu or ErrorCode.NoVfio or ErrorCode.SettingRefused => ExitCode.Unavailable,
+            or ErrorCode.DeviceInUse or ErrorCode.ForeignGroup or ErrorCode.NoIommu or ErrorCode.NoVfio or ErrorCode.SettingRefused
+            or ErrorCode.AreaInUse or ErrorCode.StorageExhausted => ExitCode.Unavailable,
         _ => ExitCode.Internal,
     };
 }

@@ -7,7 +7,8 @@ public sealed class CompletionTests
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     [Theory]
-    [InlineData("", "devices functions bindings describe counters revoke test bench doctor completion")]
+    [InlineData("", "devices functions bindings describe counters revoke area test bench doctor completion")]
+    [InlineData("area ", "create grow delete list rename chown share unshare")]
     [InlineData("revoke 7 --v", "--visible")]
     [InlineData("completion ", "bash zsh fish")]
     public async Task The_directive_offers_commands_and_options(string typed, string expected)
@@ -32,6 +33,7 @@ public sealed class CompletionTests
     [InlineData("bash", "source <(arrakisctl completion bash); COMP_LINE='arrakisctl revoke '; COMP_POINT=18; COMP_WORDS=(arrakisctl revoke ''); COMP_CWORD=2; _arrakisctl; printf '%s\\n' \"${COMPREPLY[@]}\"", "7")]
     [InlineData("bash", "source <(arrakisctl completion bash); COMP_LINE='arrakisctl func'; COMP_POINT=15; COMP_WORDS=(arrakisctl func); COMP_CWORD=1; _arrakisctl; printf '%s\\n' \"${COMPREPLY[@]}\"", "functions")]
     [InlineData("bash", "source <(arrakisctl completion bash); COMP_LINE='arrakisctl counters --device '; COMP_POINT=29; COMP_WORDS=(arrakisctl counters --device ''); COMP_CWORD=3; _arrakisctl; printf '%s\\n' \"${COMPREPLY[@]}\"", "soft0")]
+    [InlineData("bash", "source <(arrakisctl completion bash); COMP_LINE='arrakisctl area grow '; COMP_POINT=21; COMP_WORDS=(arrakisctl area grow ''); COMP_CWORD=3; _arrakisctl; printf '%s\\n' \"${COMPREPLY[@]}\"", "orders.log")]
     [InlineData("zsh", "compdef() { :; }; compadd() { printf '%s\\n' ${(P)2}; }; source <(arrakisctl completion zsh); words=(arrakisctl revoke ''); CURRENT=3; _arrakisctl", "7")]
     [InlineData("fish", "arrakisctl completion fish | source; complete -C 'arrakisctl revoke '", "7")]
     [InlineData("fish", "arrakisctl completion fish | source; complete -C 'arrakisctl func'", "functions")]

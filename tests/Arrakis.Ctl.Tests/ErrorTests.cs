@@ -14,6 +14,11 @@ public sealed class ErrorTests
     [InlineData(ErrorCode.NotHolder, 3)]
     [InlineData(ErrorCode.UnknownBinding, 4)]
     [InlineData(ErrorCode.UnknownDevice, 4)]
+    [InlineData(ErrorCode.UnknownArea, 4)]
+    [InlineData(ErrorCode.AreaExists, 2)]
+    [InlineData(ErrorCode.AreaInUse, 5)]
+    [InlineData(ErrorCode.StorageExhausted, 5)]
+    [InlineData(ErrorCode.DataCorrupt, 1)]
     [InlineData(ErrorCode.DeviceUnavailable, 5)]
     [InlineData(ErrorCode.TooManyConnections, 5)]
     public async Task An_error_of_the_daemon_is_shown_with_its_remedy_and_has_this_exit_code(ErrorCode code, int expected)
@@ -48,6 +53,18 @@ public sealed class ErrorTests
     [InlineData("bench 7 --rates 2000%")]
     [InlineData("bench 7 --rates 10%,20% --soak 1min")]
     [InlineData("bench 7 --arrivals sometimes")]
+    [InlineData("area")]
+    [InlineData("area create")]
+    [InlineData("area create log")]
+    [InlineData("area create log --size 0")]
+    [InlineData("area create log --size -1")]
+    [InlineData("area create log --size big")]
+    [InlineData("area create log --size 1.3")]
+    [InlineData("area create log --size 9223372036854775808")]
+    [InlineData("area create log --size 8388608T")]
+    [InlineData("area create log --size 1G --owner nobody-of-that-name")]
+    [InlineData("area chown log nobody-of-that-name")]
+    [InlineData("area rename log")]
     [InlineData("completion csh")]
     public async Task A_command_line_that_makes_no_sense_ends_with_2_and_points_to_the_help(string commandLine)
     {
@@ -65,6 +82,25 @@ public sealed class ErrorTests
 
         Assert.Equal(4, run.Code);
         Assert.Equal("arrakisctl: There is no device 'soft9' that you may see.\n  There are: soft0.", run.Error);
+    }
+
+    [Fact]
+    public async Task An_area_that_is_bound_is_not_deleted()
+    {
+        Run run = await Run.AgainstExampleAsync("area", "delete", "orders.log", "--json");
+
+        Assert.Equal(5, run.Code);
+        Assert.Equal("", run.Output);
+        Assert.Equal(
+            """
+            {
+              "code": "AreaInUse",
+              "cause": "Storage area 'orders.log' is bound.",
+              "remedy": "Revoke its bindings.",
+              "exitCode": 5
+            }
+            """,
+            run.Error);
     }
 
     [Fact]

@@ -5,7 +5,7 @@ using TestResult = Arrakis.Contract.Control.TestResult;
 
 namespace Arrakis.Ctl.Tests;
 
-/// <summary>A machine with one device, two virtual functions and one binding.</summary>
+/// <summary>A machine with one device, two virtual functions and one binding, and two storage areas of another.</summary>
 internal static class Example
 {
     internal static BindingDescription Binding { get; } = new()
@@ -60,6 +60,30 @@ internal static class Example
         },
     };
 
+    internal static AreaDescription Area { get; } = new()
+    {
+        Name = "orders.log",
+        Device = "disk0",
+        Owner = 1000,
+        SharedRead = false,
+        Length = 3L << 30,
+        BlockSize = 4096,
+        Extents = 2,
+        Bindings = [9, 12],
+    };
+
+    internal static AreaDescription SharedArea { get; } = new()
+    {
+        Name = "prices",
+        Device = "disk0",
+        Owner = 0,
+        SharedRead = true,
+        Length = 1 << 20,
+        BlockSize = 4096,
+        Extents = 1,
+        Bindings = [],
+    };
+
     internal static TestResult Test { get; } = new()
     {
         Sent = 1_000_001,
@@ -77,6 +101,10 @@ internal static class Example
         DescribeRequest { BindingId: 7 } => new BindingsReply { Id = 0, Bindings = [Binding] },
         RevokeRequest { BindingId: 7 } => new DoneReply { Id = 0 },
         RunTestRequest { Device: "soft0" } => new TestReply { Id = 0, Result = Test },
+        ListAreasRequest => new AreasReply { Id = 0, Areas = [Area, SharedArea] },
+        CreateAreaRequest or GrowAreaRequest { Area: "prices" } or ChangeAreaRequest { Area: "prices" } => new AreasReply { Id = 0, Areas = [SharedArea] },
+        DeleteAreaRequest { Area: "prices" } => new DoneReply { Id = 0 },
+        DeleteAreaRequest => throw new ArrakisException(ErrorCode.AreaInUse, "Storage area 'orders.log' is bound.", "Revoke its bindings."),
         _ => throw new ArrakisException(ErrorCode.UnknownBinding, "There is no such binding.", "List them with 'arrakisctl bindings'."),
     };
 }

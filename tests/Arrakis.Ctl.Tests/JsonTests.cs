@@ -27,8 +27,59 @@ public sealed class JsonTests
         }
         """;
 
+    private const string SharedAreaJson = """
+        {
+          "name": "prices",
+          "device": "disk0",
+          "owner": 0,
+          "sharedRead": true,
+          "length": 1048576,
+          "blockSize": 4096,
+          "extents": 1,
+          "bindings": []
+        }
+        """;
+
     [Theory]
     [InlineData("describe 7", BindingJson)]
+    [InlineData("area list", """
+        [
+          {
+            "name": "orders.log",
+            "device": "disk0",
+            "owner": 1000,
+            "sharedRead": false,
+            "length": 3221225472,
+            "blockSize": 4096,
+            "extents": 2,
+            "bindings": [
+              9,
+              12
+            ]
+          },
+          {
+            "name": "prices",
+            "device": "disk0",
+            "owner": 0,
+            "sharedRead": true,
+            "length": 1048576,
+            "blockSize": 4096,
+            "extents": 1,
+            "bindings": []
+          }
+        ]
+        """)]
+    [InlineData("area create prices --size 1M", SharedAreaJson)]
+    [InlineData("area grow prices --size 1M", SharedAreaJson)]
+    [InlineData("area rename prices prices", SharedAreaJson)]
+    [InlineData("area chown prices root", SharedAreaJson)]
+    [InlineData("area share prices", SharedAreaJson)]
+    [InlineData("area unshare prices", SharedAreaJson)]
+    [InlineData("area delete prices", """
+        {
+          "area": "prices"
+        }
+        """)]
     [InlineData("revoke 7", """
         {
           "bindingId": 7,

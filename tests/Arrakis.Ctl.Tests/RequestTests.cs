@@ -23,8 +23,8 @@ public sealed class RequestTests
         Assert.Equal(
             new TestPlan
             {
-                TargetMac = Example.Binding.Mac,
-                Target = Example.Binding.Address.Address,
+                TargetMac = Example.Binding.Mac!.Value,
+                Target = Example.Binding.Address!.Value.Address,
                 TargetPort = 9,
                 Source = Ipv4Address.Parse("10.7.0.254"),
                 PayloadLength = 64,
@@ -33,6 +33,49 @@ public sealed class RequestTests
                 WarmupMilliseconds = 50,
             },
             request.Plan);
+    }
+
+    [Theory]
+    [InlineData("4096", 4096L)]
+    [InlineData("1K", 1024L)]
+    [InlineData("512M", 512L << 20)]
+    [InlineData("1.5g", 3L << 29)]
+    [InlineData("1GiB", 1L << 30)]
+    [InlineData("2TB", 2L << 40)]
+    public async Task A_size_is_read_in_units_of_1024(string size, long expected)
+    {
+        CreateAreaRequest request = await LastAsync<CreateAreaRequest>("area", "create", "log", "--size", size);
+
+        Assert.Equal(new CreateAreaRequest { Id = request.Id, Area = "log", Length = expected }, request);
+    }
+
+    [Fact]
+    public async Task A_new_area_has_the_device_and_the_owner_that_are_named()
+    {
+        CreateAreaRequest request = await LastAsync<CreateAreaRequest>("area", "create", "log", "--size", "1G", "--device", "disk0", "--owner", "daemon");
+
+        Assert.Equal(new CreateAreaRequest { Id = request.Id, Area = "log", Length = 1 << 30, Device = "disk0", Owner = 1 }, request);
+    }
+
+    [Fact]
+    public async Task An_area_is_made_longer()
+    {
+        GrowAreaRequest request = await LastAsync<GrowAreaRequest>("area", "grow", "prices", "--size", "2G");
+
+        Assert.Equal(new GrowAreaRequest { Id = request.Id, Area = "prices", Length = 2L << 30 }, request);
+    }
+
+    [Theory]
+    [InlineData("rename prices quotes", "quotes", null, null)]
+    [InlineData("chown prices 1001", null, 1001u, null)]
+    [InlineData("chown prices root", null, 0u, null)]
+    [InlineData("share prices", null, null, true)]
+    [InlineData("unshare prices", null, null, false)]
+    public async Task A_change_of_an_area_changes_nothing_else(string commandLine, string? newName, uint? owner, bool? sharedRead)
+    {
+        ChangeAreaRequest request = await LastAsync<ChangeAreaRequest>(["area", .. commandLine.Split(' ')]);
+
+        Assert.Equal(new ChangeAreaRequest { Id = request.Id, Area = "prices", NewName = newName, Owner = owner, SharedRead = sharedRead }, request);
     }
 
     [Fact]

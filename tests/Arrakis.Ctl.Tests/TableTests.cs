@@ -2,6 +2,11 @@ namespace Arrakis.Ctl.Tests;
 
 public sealed class TableTests
 {
+    private const string OneArea = """
+        AREA    DEVICE  SIZE   BLOCK  EXTENTS  OWNER  READ BY  BINDINGS
+        prices  disk0   1 MiB   4096        1      0  all      -
+        """;
+
     [Theory]
     [InlineData("devices", """
         DEVICE  KIND  STATE  FUNCTIONS  BOUND  UPLINK     PID  RESTARTS
@@ -45,6 +50,18 @@ public sealed class TableTests
         10.7.0.2:7  1000001   1000000     1        0      500000  1.31 µs  2.02 µs  3.50 µs  15.00 µs  21.25 µs
         """)]
     [InlineData("revoke 7", "Binding 7 is revoked.")]
+    [InlineData("area list", """
+        AREA        DEVICE  SIZE   BLOCK  EXTENTS  OWNER  READ BY  BINDINGS
+        orders.log  disk0   3 GiB   4096        2   1000  owner    9, 12
+        prices      disk0   1 MiB   4096        1      0  all      -
+        """)]
+    [InlineData("area create prices --size 1M", OneArea)]
+    [InlineData("area grow prices --size 1M", OneArea)]
+    [InlineData("area rename prices prices", OneArea)]
+    [InlineData("area chown prices root", OneArea)]
+    [InlineData("area share prices", OneArea)]
+    [InlineData("area unshare prices", OneArea)]
+    [InlineData("area delete prices", "Area prices is deleted.")]
     public async Task A_command_writes_this_table(string commandLine, string expected)
     {
         Run run = await Run.AgainstExampleAsync(commandLine.Split(' '));
@@ -60,5 +77,13 @@ public sealed class TableTests
         Run run = await Run.AgainstAsync(static _ => new Contract.Control.BindingsReply { Id = 0, Bindings = [] }, "bindings");
 
         Assert.Equal("There are no bindings.", run.Output);
+    }
+
+    [Fact]
+    public async Task Where_there_is_no_area_the_list_says_so()
+    {
+        Run run = await Run.AgainstAsync(static _ => new Contract.Control.AreasReply { Id = 0, Areas = [] }, "area", "list");
+
+        Assert.Equal("There is no storage area that you may bind.", run.Output);
     }
 }

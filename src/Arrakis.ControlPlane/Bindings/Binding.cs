@@ -8,6 +8,7 @@ using Arrakis.ControlPlane.Keeper;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Native.Processes;
+using Arrakis.Wire.Virtio;
 
 namespace Arrakis.ControlPlane.Bindings;
 
@@ -38,7 +39,7 @@ internal sealed class Binding
 {
     private long _dmaFaults;
 
-    internal Binding(INicDevice device, BindingRecord record, long chargedMemory)
+    internal Binding(IDevice device, BindingRecord record, long chargedMemory)
     {
         Device = device;
         Record = record;
@@ -48,7 +49,7 @@ internal sealed class Binding
     /// <summary>Guards <see cref="Phase"/>, <see cref="Record"/> and <see cref="EndTask"/>.</summary>
     internal Lock Lock { get; } = new();
 
-    internal INicDevice Device { get; }
+    internal IDevice Device { get; }
 
     internal BindingRecord Record { get; set; }
 
@@ -84,7 +85,7 @@ internal sealed class Binding
 
     internal StatusPage? Status { get; set; }
 
-    /// <summary>What the device raises towards the holder: one for each queue pair.</summary>
+    /// <summary>What the device raises towards the holder: one for each queue.</summary>
     internal List<EventFd> Events { get; } = [];
 
     /// <summary>Doorbells, in the order of the grant's rings.</summary>
@@ -95,8 +96,6 @@ internal sealed class Binding
     /// <summary>The device at work on its rings; null while the link is down.</summary>
     internal IDeviceSession? Session { get; set; }
 
-    internal PortIdentity Port => new(Record.Grant.Mac, Record.Grant.Address.Address, Record.Filter, Record.Grant.Rate);
-
     /// <summary>Names in the descriptor store in the order of removal: the record goes last.</summary>
     internal IReadOnlyList<string> StoredNames =>
         [.. SessionParts.Select(part => StoreNames.OfBinding(Id, part)), .. StoredParts(Record.Grant).Select(part => StoreNames.OfBinding(Id, part)), StoreNames.OfBinding(Id, "record")];
@@ -105,14 +104,17 @@ internal sealed class Binding
     internal static IReadOnlyList<string> SessionParts { get; } = [VhostUserSession.ConnectionPart, .. VfioSession.Parts];
 
     /// <summary>What is kept of a binding beside its record and its session.</summary>
-    internal static IReadOnlyList<string> StoredParts(Grant grant)
-    {
-        IEnumerable<int> pairs = Enumerable.Range(0, grant.QueuePairs);
-        return ["memory", "status", .. pairs.Select(EventPart), .. pairs.SelectMany(static pair => new[] { KickPart(2 * pair), KickPart(2 * pair + 1) }), "holder"];
-    }
+    internal static IReadOnlyList<string> StoredParts(BindingGrant grant) =>
+    [
+        "memory",
+        "status",
+        .. Enumerable.Range(0, grant.QueueCount()).Select(EventPart),
+        .. Enumerable.Range(0, grant.QueueCount() * grant.RingsPerQueue()).Select(KickPart),
+        "holder",
+    ];
 
-    /// <summary>The name of a queue pair's event; that of the first is older than pairs are.</summary>
-    internal static string EventPart(int pair) => pair == 0 ? "event" : string.Create(CultureInfo.InvariantCulture, $"event{pair}");
+    /// <summary>The name of a queue's event; that of the first is older than several queues are.</summary>
+    internal static string EventPart(int queue) => queue == 0 ? "event" : string.Create(CultureInfo.InvariantCulture, $"event{queue}");
 
     /// <summary>The name of a ring's doorbell.</summary>
     internal static string KickPart(int ring) => string.Create(CultureInfo.InvariantCulture, $"kick{ring}");
@@ -123,21 +125,30 @@ internal sealed class Binding
         new(StoreNames.OfBinding(Id, "record"), RecordFile!.Descriptor),
         new(StoreNames.OfBinding(Id, "memory"), Memory!.Descriptor),
         new(StoreNames.OfBinding(Id, "status"), Status!.Descriptor),
-        .. Events.Select((descriptor, pair) => new NamedDescriptor(StoreNames.OfBinding(Id, EventPart(pair)), descriptor.Descriptor)),
+        .. Events.Select((descriptor, queue) => new NamedDescriptor(StoreNames.OfBinding(Id, EventPart(queue)), descriptor.Descriptor)),
         .. Kicks.Select((descriptor, ring) => new NamedDescriptor(StoreNames.OfBinding(Id, KickPart(ring)), descriptor.Descriptor)),
         new(StoreNames.OfBinding(Id, "holder"), Holder!.Descriptor),
     ];
 
-    /// <summary>Gives it the events and doorbells of its queue pairs, each made of its name in the store.</summary>
-    internal void AddQueues(int pairs, Func<string, EventFd> make)
+    /// <summary>Gives it the events and doorbells of its queues, each made of its name in the store.</summary>
+    internal void AddQueues(Func<string, EventFd> make)
     {
-        for (int pair = 0; pair < pairs; pair++)
+        int rings = Record.Grant.RingsPerQueue();
+        for (int queue = 0; queue < Record.Grant.QueueCount(); queue++)
         {
-            Events.Add(make(EventPart(pair)));
-            Kicks.Add(make(KickPart(2 * pair)));
-            Kicks.Add(make(KickPart(2 * pair + 1)));
+            Events.Add(make(EventPart(queue)));
+            for (int ring = queue * rings; ring < (queue + 1) * rings; ring++)
+            {
+                Kicks.Add(make(KickPart(ring)));
+            }
         }
     }
+
+    /// <summary>
+    /// Whether its rings go on when its device's session is lost. A block device completes requests in any order unless it was told not to:
+    /// which ones it had done, nobody knows afterwards.
+    /// </summary>
+    internal bool Resumes => Device.SessionsResume && (Record.Grant is Grant || (Record.Grant.Features() & VirtioFeatures.InOrder) != 0);
 
     /// <summary>Counts an access that the IOMMU has blocked. Returns how many there were.</summary>
     internal long CountDmaFault() => Interlocked.Increment(ref _dmaFaults);
@@ -165,12 +176,14 @@ internal sealed class Binding
         ProcessId = Record.ProcessId,
         UserId = Record.UserId,
         Executable = Record.Executable,
-        Mac = Record.Grant.Mac,
-        Address = Record.Grant.Address,
-        QueuePairs = Record.Grant.QueuePairs,
+        Mac = (Record.Grant as Grant)?.Mac,
+        Address = (Record.Grant as Grant)?.Address,
+        Area = (Record.Grant as StorageGrant)?.Area,
+        Access = (Record.Grant as StorageGrant)?.Access,
+        QueuePairs = Record.Grant.QueueCount(),
         MemoryLength = Record.Grant.Memory.Length,
         PageSize = Record.Grant.Memory.PageSize,
-        Rate = Record.Grant.Rate,
+        Rate = (Record.Grant as Grant)?.Rate,
         LinkUp = Session is not null,
         DmaFaults = Interlocked.Read(ref _dmaFaults),
         BoundAt = Record.BoundAt,
@@ -179,18 +192,25 @@ internal sealed class Binding
     /// <summary>What a revocation takes.</summary>
     internal IReadOnlyList<RepossessionEntry> Repossession(long now)
     {
-        Grant grant = Record.Grant;
+        BindingGrant grant = Record.Grant;
         List<RepossessionEntry> vector =
         [
             new(ResourceKind.VirtualFunction, (ulong)grant.VirtualFunction, 1, now),
-            new(ResourceKind.QueuePairs, 0, (ulong)grant.QueuePairs, now),
+            new(ResourceKind.QueuePairs, 0, (ulong)grant.QueueCount(), now),
             new(ResourceKind.QueueMemory, 0, (ulong)grant.Memory.Length, now),
-            new(ResourceKind.MacAddress, grant.Mac.Value, 1, now),
-            new(ResourceKind.Ipv4Address, grant.Address.Address.Value, (ulong)grant.Address.PrefixLength, now),
         ];
-        if (grant.Rate is { } rate)
+        if (grant is Grant nic)
         {
-            vector.Add(new RepossessionEntry(ResourceKind.Rate, (ulong)rate.BitsPerSecond, (ulong)rate.BurstBytes, now));
+            vector.Add(new RepossessionEntry(ResourceKind.MacAddress, nic.Mac.Value, 1, now));
+            vector.Add(new RepossessionEntry(ResourceKind.Ipv4Address, nic.Address.Address.Value, (ulong)nic.Address.PrefixLength, now));
+            if (nic.Rate is { } rate)
+            {
+                vector.Add(new RepossessionEntry(ResourceKind.Rate, (ulong)rate.BitsPerSecond, (ulong)rate.BurstBytes, now));
+            }
+        }
+        else if (grant is StorageGrant storage)
+        {
+            vector.Add(new RepossessionEntry(ResourceKind.StorageArea, 0, (ulong)storage.BlockCount, now));
         }
 
         return vector;
@@ -203,7 +223,7 @@ internal sealed class Binding
         RecordFile?.Dispose();
         Memory?.Dispose();
         Status?.Dispose();
-        Events.ForEach(static pairEvent => pairEvent.Dispose());
+        Events.ForEach(static queueEvent => queueEvent.Dispose());
         Kicks.ForEach(static kick => kick.Dispose());
         Holder?.Dispose();
     }

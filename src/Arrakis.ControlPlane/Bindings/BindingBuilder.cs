@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Areas;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.Native;
@@ -15,13 +16,15 @@ namespace Arrakis.ControlPlane.Bindings;
 /// <summary>Makes what a binding consists of; nothing outside of the daemon is touched yet.</summary>
 internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> logger)
 {
-    // Of each queue pair: its event, and the doorbells of its two rings.
+    // Of each queue: its event, and the doorbells of its rings.
     private const int DescriptorsPerPair = 3;
+    private const int DescriptorsPerBlockQueue = 2;
 
-    /// <summary>Builds a binding of a reservation.</summary>
+    /// <summary>Builds a binding of a NIC's function.</summary>
     /// <exception cref="ArrakisException">No memory, or no descriptor left.</exception>
-    internal Binding Build(Reservation reservation, PeerIdentity peer, BindNicRequest request, QueueMemoryPlan plan, object? connection)
+    internal Binding Build(NicReservation reservation, PeerIdentity peer, BindNicRequest request, object? connection)
     {
+        QueueMemoryPlan plan = reservation.Plan;
         MemoryFile memory = AllocateMemory(reservation.BindingId, plan.Length);
         var grant = new Grant
         {
@@ -34,17 +37,52 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             Gateway = reservation.Device.Options.Gateway,
             Mtu = reservation.Device.Options.Mtu,
             Features = Wanted(request),
-            Memory = new MemoryGrant(memory.Length, memory.PageSize, QueueMemoryPlan.IovaBase, plan.BufferOffset, plan.BufferLength, QueueMemoryPlan.BufferSize),
+            Memory = Describe(memory, plan, QueueMemoryPlan.BufferSize),
             Queues = [.. plan.Rings.Select(GrantQueue)],
             Steering = request.QueuePairs == 1 ? null : reservation.Device.SteeringOf(request.QueuePairs),
             Rate = reservation.Rate,
         };
+        return Build(reservation, peer, grant, request.Filter, [], memory, connection);
+    }
+
+    /// <summary>Builds a binding of a storage area.</summary>
+    /// <exception cref="ArrakisException">No memory, or no descriptor left.</exception>
+    internal Binding Build(AreaReservation reservation, PeerIdentity peer, BindStorageRequest request, object? connection)
+    {
+        QueueMemoryPlan plan = reservation.Plan;
+        LocatedArea area = reservation.Area;
+        MemoryFile memory = AllocateMemory(reservation.BindingId, plan.Length);
+        var grant = new StorageGrant
+        {
+            BindingId = reservation.BindingId,
+            Generation = reservation.Generation,
+            Device = area.Device.Options.Name,
+            VirtualFunction = reservation.Function,
+            Area = area.Name,
+            Access = reservation.Access,
+            BlockSize = area.Geometry.BlockSize,
+            BlockCount = area.BlockCount,
+            Extents = area.Device.ShowsAreas ? [new BlockExtent(0, area.BlockCount)] : area.Extents,
+            Capabilities = area.Geometry.Capabilities,
+            MaxTransferLength = area.Geometry.MaxTransferLength,
+            Features = area.Device.OwnRingFormat is null ? Wanted(request) : VirtioFeatures.None,
+            NamespaceId = area.Geometry.NamespaceId,
+            Memory = Describe(memory, plan, request.BufferSize),
+            Queues = [.. plan.Rings.Select((ring, index) => GrantBlockQueue(ring, plan.CommandAreas[index], index))],
+        };
+        return Build(reservation, peer, grant, [], area.Extents, memory, connection);
+    }
+
+    private Binding Build(
+        Reservation reservation, PeerIdentity peer, BindingGrant grant, IReadOnlyList<FilterRule> filter, IReadOnlyList<BlockExtent> extents, MemoryFile memory, object? connection)
+    {
         var record = new BindingRecord
         {
             Version = BindingRecord.CurrentVersion,
             State = RecordState.Allocating,
             Grant = grant,
-            Filter = request.Filter,
+            Filter = filter,
+            Extents = extents,
             ProcessId = peer.ProcessId,
             UserId = peer.UserId,
             Executable = peer.Executable,
@@ -52,12 +90,12 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             BoundAt = time.GetUtcNow(),
             EndState = BindingState.Revoked,
         };
-        var binding = new Binding(reservation.Device, record, plan.ChargedLength) { Memory = memory, Connection = connection };
+        var binding = new Binding(reservation.On, record, reservation.Plan.ChargedLength) { Memory = memory, Connection = connection };
         try
         {
             memory.AddSeals(MemorySeals.Grow | MemorySeals.Seal);
             binding.Status = StatusPage.Create(grant.BindingId, grant.Generation);
-            binding.AddQueues(request.QueuePairs, static _ => new EventFd());
+            binding.AddQueues(static _ => new EventFd());
             binding.Holder = new ProcessDescriptor(peer.Process.Descriptor.Duplicate());
             binding.RecordFile = RecordFile.Create($"arrakis-record-{grant.BindingId}");
             binding.RecordFile.Write(record.Encode());
@@ -79,6 +117,21 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
             | (request.QueuePairs > 1 ? VirtioFeatures.NetMultiQueue : VirtioFeatures.None);
     }
 
+    // MultiQueue is the only one of a block device's features that follows from the request.
+    private static VirtioFeatures Wanted(BindStorageRequest request) =>
+        VirtioFeatures.Version1
+        | (request.Features & ~(VirtioFeatures.RingPacked | VirtioBlockFeatures.MultiQueue))
+        | (request.Queues > 1 ? VirtioBlockFeatures.MultiQueue : VirtioFeatures.None);
+
+    private static MemoryGrant Describe(MemoryFile memory, QueueMemoryPlan plan, int bufferSize) =>
+        new(memory.Length, memory.PageSize, QueueMemoryPlan.IovaBase, plan.BufferOffset, plan.BufferLength, bufferSize);
+
+    private static BlockQueueGrant GrantBlockQueue(RingLayout ring, long commandArea, int index)
+    {
+        int queueEvent = BindingGrant.EventDescriptor + index * DescriptorsPerBlockQueue;
+        return new BlockQueueGrant(ring, commandArea, queueEvent + 1, queueEvent);
+    }
+
     private static QueueGrant GrantQueue(RingLayout ring, int index)
     {
         int pairEvent = Grant.EventDescriptor + index / 2 * DescriptorsPerPair;
@@ -88,9 +141,11 @@ internal sealed class BindingBuilder(TimeProvider time, ILogger<BindingBuilder> 
     /// <summary>The descriptors of a grant, in its order; the receiver of the list owns the read-only status page, at its place.</summary>
     internal static Descriptor[] GrantDescriptors(Binding binding, Descriptor readOnlyStatus)
     {
+        int rings = binding.Record.Grant.RingsPerQueue();
         IEnumerable<Descriptor> bells = binding.Session?.Registers is { } registers
-            ? [.. binding.Events.Select(static pairEvent => pairEvent.Descriptor), registers]
-            : binding.Events.SelectMany((pairEvent, pair) => new[] { pairEvent.Descriptor, binding.Kicks[2 * pair].Descriptor, binding.Kicks[2 * pair + 1].Descriptor });
+            ? [.. binding.Events.Select(static queueEvent => queueEvent.Descriptor), registers]
+            : binding.Events.SelectMany((queueEvent, queue) =>
+                (IEnumerable<Descriptor>)[queueEvent.Descriptor, .. binding.Kicks.Skip(queue * rings).Take(rings).Select(static kick => kick.Descriptor)]);
         return [binding.Memory!.Descriptor, readOnlyStatus, .. bells];
     }
 

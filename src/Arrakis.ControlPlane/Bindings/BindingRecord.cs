@@ -34,10 +34,13 @@ internal sealed record BindingRecord
     public required RecordState State { get; init; }
 
     /// <summary>The grant.</summary>
-    public required Grant Grant { get; init; }
+    public required BindingGrant Grant { get; init; }
 
     /// <summary>Filter.</summary>
     public required IReadOnlyList<FilterRule> Filter { get; init; }
+
+    /// <summary>Where a storage area's blocks are on its device, in their order.</summary>
+    public IReadOnlyList<BlockExtent> Extents { get; set; } = [];
 
     /// <summary>Holder's process.</summary>
     public required int ProcessId { get; init; }
@@ -103,6 +106,44 @@ internal sealed record LedgerRecord
     }
 }
 
+/// <summary>Tells grants apart by what only one kind has: records of a daemon that knew NICs alone name no kind.</summary>
+internal sealed class BindingGrantConverter : JsonConverter<BindingGrant>
+{
+    /// <inheritdoc/>
+    public override BindingGrant? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        HasArea(reader)
+            ? JsonSerializer.Deserialize(ref reader, RecordJson.Default.StorageGrant)
+            : JsonSerializer.Deserialize(ref reader, RecordJson.Default.Grant);
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, BindingGrant value, JsonSerializerOptions options)
+    {
+        if (value is StorageGrant storage)
+        {
+            JsonSerializer.Serialize(writer, storage, RecordJson.Default.StorageGrant);
+        }
+        else
+        {
+            JsonSerializer.Serialize(writer, (Grant)value, RecordJson.Default.Grant);
+        }
+    }
+
+    // The reader is a copy: it looks ahead.
+    private static bool HasArea(Utf8JsonReader ahead)
+    {
+        int depth = ahead.CurrentDepth + 1;
+        while (ahead.Read() && ahead.CurrentDepth >= depth)
+        {
+            if (ahead.TokenType == JsonTokenType.PropertyName && ahead.CurrentDepth == depth && ahead.ValueTextEquals("area"u8))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
 /// <summary>The JSON rules of records.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -113,7 +154,9 @@ internal sealed record LedgerRecord
     RespectRequiredConstructorParameters = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     MaxDepth = 16,
-    Converters = [typeof(MacAddressConverter), typeof(Ipv4AddressConverter), typeof(Ipv4PrefixConverter)])]
+    Converters = [typeof(MacAddressConverter), typeof(Ipv4AddressConverter), typeof(Ipv4PrefixConverter), typeof(BindingGrantConverter)])]
 [JsonSerializable(typeof(BindingRecord))]
+[JsonSerializable(typeof(Grant))]
+[JsonSerializable(typeof(StorageGrant))]
 [JsonSerializable(typeof(LedgerRecord))]
 internal sealed partial class RecordJson : JsonSerializerContext;

@@ -61,7 +61,7 @@ internal sealed class BindingRecovery(
         {
             await bindings.EndAsync(binding, BindingState.Released, $"process {binding.Record.ProcessId} has ended meanwhile").ConfigureAwait(false);
         }
-        else if (binding.Session is null && !binding.Device.SessionsResume)
+        else if ((binding.Session is null || !binding.Status!.IsLinkUp) && !binding.Resumes)
         {
             await bindings.EndAsync(binding, BindingState.Revoked, "its device's session was not kept").ConfigureAwait(false);
         }
@@ -93,8 +93,8 @@ internal sealed class BindingRecovery(
             return null;
         }
 
-        INicDevice? device = ledger.Devices.FirstOrDefault(candidate => candidate.Options.Name == record.Grant.Device);
-        if (device is null || record.Grant.VirtualFunction < 0 || record.Grant.VirtualFunction >= device.FunctionCount || ledger.IsTaken(record.Grant.Device, record.Grant.VirtualFunction))
+        IDevice? device = ledger.Devices.FirstOrDefault(candidate => candidate.Options.Name == record.Grant.Device);
+        if (device is null || device is IBlockDevice != record.Grant is StorageGrant || record.Grant.VirtualFunction < 0 || record.Grant.VirtualFunction >= device.FunctionCount || ledger.IsTaken(record.Grant.Device, record.Grant.VirtualFunction))
         {
             logger.LogWarning("Binding {Binding}: device {Device} has no virtual function {Function} for it any more.", id, record.Grant.Device, record.Grant.VirtualFunction);
             return null;
@@ -116,16 +116,17 @@ internal sealed class BindingRecovery(
             Holder = new ProcessDescriptor(parts["holder"]),
             Session = device.AdoptSession(record, parts, context),
         };
-        binding.AddQueues(record.Grant.QueuePairs, part => new EventFd(parts[part]));
+        binding.AddQueues(part => new EventFd(parts[part]));
         return binding;
     }
 
     private static bool IsSound(BindingRecord record, ulong id) =>
         record.Grant.BindingId == id
-        && record.Grant.Queues.Count is >= 2 and <= 2 * ControlProtocol.MaxQueuePairs
-        && record.Grant.Queues.Count % 2 == 0
+        && record.Grant.QueueCount() is >= 1 and <= ControlProtocol.MaxQueuePairs
         && record.Grant.Memory.Length > 0
-        && record.Grant.Queues.All(queue => queue is not null && queue.Ring.FitsIn(record.Grant.Memory.Length));
+        && record.Grant.Rings() is var rings
+        && rings.Count == record.Grant.QueueCount() * record.Grant.RingsPerQueue()
+        && rings.All(ring => ring.FitsIn(record.Grant.Memory.Length));
 
     /// <summary>Gives back what is kept for a binding that cannot be put together.</summary>
     private async Task DiscardAsync(ulong id, Dictionary<string, Descriptor> parts)
@@ -183,7 +184,7 @@ internal sealed class BindingRecovery(
     /// <summary>An earlier daemon may have configured ports for bindings that are not there.</summary>
     private async Task ClearUnboundAsync()
     {
-        foreach (INicDevice device in ledger.Devices.Where(static device => device.IsUp))
+        foreach (IDevice device in ledger.Devices.Where(static device => device.IsUp))
         {
             for (int function = 0; function < device.FunctionCount; function++)
             {
@@ -194,7 +195,7 @@ internal sealed class BindingRecovery(
 
                 try
                 {
-                    await device.ClearPortAsync(function, default).ConfigureAwait(false);
+                    await device.ClearAsync(function, default).ConfigureAwait(false);
                 }
                 catch (ArrakisException e)
                 {

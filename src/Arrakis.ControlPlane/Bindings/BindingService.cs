@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Areas;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Hosting;
@@ -22,6 +23,7 @@ internal sealed class BindingService(
     BindingBuilder builder,
     LinkSupervisor links,
     HolderBell bell,
+    AreaDirectory areas,
     IDescriptorStore store,
     ReadinessLoop loop,
     TimeProvider time,
@@ -31,7 +33,7 @@ internal sealed class BindingService(
 
     private volatile bool _lettingGo;
 
-    /// <summary>Binds a virtual function for a process. The binding counts as made once <see cref="Confirm"/> says that its grant was sent.</summary>
+    /// <summary>Binds a NIC's virtual function for a process. The binding counts as made once <see cref="Confirm"/> says that its grant was sent.</summary>
     /// <exception cref="ArrakisException">Refused, or failed; nothing is left of it.</exception>
     internal async Task<Binding> BindAsync(PeerIdentity peer, BindNicRequest request, object connection, CancellationToken cancellation)
     {
@@ -42,16 +44,36 @@ internal sealed class BindingService(
             throw new ArrakisException(ErrorCode.InvalidRequest, $"A filter of {request.Filter.Count} rules is too long.", $"Give at most {MaxFilterRules}.");
         }
 
-        Reservation reservation = ledger.Reserve(policy.Current, peer, request, plan, HostAddresses.Read(), (device, decision) => LogDecision(peer, device, decision));
+        NicReservation reservation = ledger.Reserve(policy.Current, peer, request, plan, HostAddresses.Read(), (device, decision) => LogDecision(peer, device, decision));
+        Binding binding = await MakeAsync(reservation, () => builder.Build(reservation, peer, request, connection), cancellation).ConfigureAwait(false);
+        logger.LogInformation(
+            "Binding {Binding}: {Device} virtual function {Function} as {Address}, {Mac} for {Peer} by rule '{Rule}', bound in {Milliseconds:0.0} ms.",
+            binding.Id, reservation.Device.Options.Name, reservation.Function, reservation.Address, reservation.Mac, peer, reservation.Rule.Name,
+            Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        return binding;
+    }
+
+    /// <summary>Binds a storage area for a process; the same holds.</summary>
+    /// <exception cref="ArrakisException">Refused, or failed; nothing is left of it.</exception>
+    internal async Task<Binding> BindAsync(PeerIdentity peer, BindStorageRequest request, object connection, CancellationToken cancellation)
+    {
+        long start = Stopwatch.GetTimestamp();
+        await areas.AwaitGeometryAsync(request.Area, cancellation).ConfigureAwait(false);
+        AreaReservation reservation = ledger.Reserve(policy.Current, peer, request, areas.Find, (device, decision) => LogDecision(peer, device, decision));
+        Binding binding = await MakeAsync(reservation, () => builder.Build(reservation, peer, request, connection), cancellation).ConfigureAwait(false);
+        logger.LogInformation(
+            "Binding {Binding}: storage area {Area} on {Device} virtual function {Function}, {Access}, for {Peer} by rule '{Rule}', bound in {Milliseconds:0.0} ms.",
+            binding.Id, request.Area, binding.Device.Options.Name, reservation.Function, request.Access, peer, reservation.Rule.Name,
+            Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        return binding;
+    }
+
+    private async Task<Binding> MakeAsync(Reservation reservation, Func<Binding> build, CancellationToken cancellation)
+    {
         Binding binding;
         try
         {
-            if (reservation.Device.OwnRingFormat is { } format)
-            {
-                plan = QueueMemoryPlan.For(request, format);
-            }
-
-            binding = builder.Build(reservation, peer, request, plan, connection);
+            binding = build();
         }
         catch
         {
@@ -85,10 +107,6 @@ internal sealed class BindingService(
             throw;
         }
 
-        logger.LogInformation(
-            "Binding {Binding}: {Device} virtual function {Function} as {Address}, {Mac} for {Peer} by rule '{Rule}', bound in {Milliseconds:0.0} ms.",
-            binding.Id, reservation.Device.Options.Name, reservation.Function, reservation.Address, reservation.Mac, peer, reservation.Rule.Name,
-            Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         return binding;
     }
 
@@ -253,9 +271,15 @@ internal sealed class BindingService(
     {
         try
         {
-            if (await links.KeepAsync(binding, binding.Ending.Token).ConfigureAwait(false) == SessionEnd.Removed)
+            string? why = await links.KeepAsync(binding, binding.Ending.Token).ConfigureAwait(false) switch
             {
-                _ = EndAsync(binding, BindingState.Revoked, "its virtual function is removed");
+                SessionEnd.Removed => "its virtual function is removed",
+                SessionEnd.Lost => "its device has hung up, and which of its requests were done is not known",
+                _ => null,
+            };
+            if (why is not null)
+            {
+                _ = EndAsync(binding, BindingState.Revoked, why);
             }
         }
         catch (Exception e) when (e is not OperationCanceledException)
@@ -291,7 +315,7 @@ internal sealed class BindingService(
         await StepAsync(binding, "returning its memory", () => ReturnMemory(binding)).ConfigureAwait(false);
         if (binding.Device.IsUp)
         {
-            await StepAsync(binding, "clearing its port", () => binding.Device.ClearPortAsync(binding.Function, default)).ConfigureAwait(false);
+            await StepAsync(binding, "clearing its function", () => binding.Device.ClearAsync(binding.Function, default)).ConfigureAwait(false);
         }
 
         await StepAsync(binding, "forgetting its descriptors", () => store.RemoveAsync(binding.StoredNames).AsTask()).ConfigureAwait(false);

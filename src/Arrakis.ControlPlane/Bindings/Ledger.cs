@@ -1,7 +1,9 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Areas;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
+using Arrakis.ControlPlane.Hosting;
 using Arrakis.ControlPlane.Keeper;
 using Arrakis.ControlPlane.Policy;
 using Arrakis.Wire;
@@ -9,14 +11,34 @@ using Arrakis.Wire;
 namespace Arrakis.ControlPlane.Bindings;
 
 /// <summary>What a reservation gives: everything but memory and descriptors.</summary>
-internal sealed record Reservation(
-    INicDevice Device, int Function, ulong BindingId, uint Generation, MacAddress Mac, Ipv4Prefix Address, RateSpecifier? Rate, PolicyRule Rule);
+internal abstract record Reservation(int Function, ulong BindingId, uint Generation, PolicyRule Rule, QueueMemoryPlan Plan)
+{
+    /// <summary>The device.</summary>
+    internal abstract IDevice On { get; }
+}
+
+/// <summary>A NIC's function.</summary>
+internal sealed record NicReservation(
+    INicDevice Device, int Function, ulong BindingId, uint Generation, MacAddress Mac, Ipv4Prefix Address, RateSpecifier? Rate, PolicyRule Rule, QueueMemoryPlan Plan)
+    : Reservation(Function, BindingId, Generation, Rule, Plan)
+{
+    /// <inheritdoc/>
+    internal override IDevice On => Device;
+}
+
+/// <summary>A storage area, and a block device's function for it.</summary>
+internal sealed record AreaReservation(LocatedArea Area, AreaAccess Access, int Function, ulong BindingId, uint Generation, PolicyRule Rule, QueueMemoryPlan Plan)
+    : Reservation(Function, BindingId, Generation, Rule, Plan)
+{
+    /// <inheritdoc/>
+    internal override IDevice On => Area.Device;
+}
 
 /// <summary>
 /// Who has what. Every change of it is one short step under one lock, so that no two requests get the same thing; nothing
 /// slow happens in here.
 /// </summary>
-internal sealed class Ledger(TimeProvider time, Random random)
+internal sealed partial class Ledger(TimeProvider time, Random random)
 {
     private const int MacTries = 1000;
     private const long MaxBitsPerSecond = 1_000_000_000_000; // So that sums cannot overflow; no port is faster.
@@ -29,14 +51,14 @@ internal sealed class Ledger(TimeProvider time, Random random)
     private readonly Dictionary<ulong, Binding> _bindings = [];
     private readonly Dictionary<ulong, Claim> _claims = [];
     private readonly Dictionary<string, uint[]> _generations = [];
-    private readonly List<INicDevice> _devices = [];
+    private readonly List<IDevice> _devices = [];
     private ulong _lastId;
     private RecordFile? _record;
 
-    internal IReadOnlyList<INicDevice> Devices => _devices;
+    internal IReadOnlyList<IDevice> Devices => _devices;
 
     /// <summary>Where ids and generations are remembered; what an earlier daemon wrote is taken over.</summary>
-    internal void Open(IReadOnlyList<INicDevice> devices, RecordFile? record)
+    internal void Open(IReadOnlyList<IDevice> devices, RecordFile? record)
     {
         lock (_lock)
         {
@@ -46,7 +68,7 @@ internal sealed class Ledger(TimeProvider time, Random random)
 
             // Without a record, ids begin where no earlier daemon's can have got to.
             _lastId = left?.LastBindingId ?? (ulong)time.GetUtcNow().ToUnixTimeSeconds() << 20;
-            foreach (INicDevice device in devices)
+            foreach (IDevice device in devices)
             {
                 uint[] generations = new uint[device.FunctionCount];
                 if (left is not null && left.Generations.TryGetValue(device.Options.Name, out uint[]? old))
@@ -61,7 +83,7 @@ internal sealed class Ledger(TimeProvider time, Random random)
 
     /// <summary>Finds a device by its name.</summary>
     /// <exception cref="ArrakisException">There is none; names those that the policy lets the peer see.</exception>
-    internal INicDevice FindDevice(string name, PolicyDocument policy, PeerIdentity peer)
+    internal IDevice FindDevice(string name, PolicyDocument policy, PeerIdentity peer)
     {
         if (_devices.Find(device => device.Options.Name == name) is { } found)
         {
@@ -75,6 +97,12 @@ internal sealed class Ledger(TimeProvider time, Random random)
             seen.Length == 0 ? "The policy lets you see none; ask the administrator." : $"Name one of {string.Join(", ", seen)}.");
     }
 
+    /// <summary>Finds a NIC by its name.</summary>
+    /// <exception cref="ArrakisException">There is none, or it is another kind of device.</exception>
+    internal INicDevice FindNic(string name, PolicyDocument policy, PeerIdentity peer) =>
+        FindDevice(name, policy, peer) as INicDevice
+        ?? throw new ArrakisException(ErrorCode.InvalidRequest, $"Device '{name}' is no NIC.", "Name a NIC, or bind one of its storage areas.");
+
     /// <summary>Authorizes and reserves in one step.</summary>
     /// <param name="policy">The policy in force.</param>
     /// <param name="peer">Who asks.</param>
@@ -83,12 +111,12 @@ internal sealed class Ledger(TimeProvider time, Random random)
     /// <param name="host">What the kernel has.</param>
     /// <param name="decide">Told each decision of the policy.</param>
     /// <exception cref="ArrakisException">Refused.</exception>
-    internal Reservation Reserve(
+    internal NicReservation Reserve(
         PolicyDocument policy, PeerIdentity peer, BindNicRequest request, QueueMemoryPlan plan, HostAddresses host, Action<string, PolicyDecision> decide)
     {
         lock (_lock)
         {
-            IEnumerable<INicDevice> candidates = request.Device is { } name ? [FindDevice(name, policy, peer)] : _devices;
+            IEnumerable<INicDevice> candidates = request.Device is { } name ? [FindNic(name, policy, peer)] : _devices.OfType<INicDevice>();
             ArrakisException? refusal = null;
             foreach (INicDevice device in candidates)
             {
@@ -111,9 +139,16 @@ internal sealed class Ledger(TimeProvider time, Random random)
     {
         lock (_lock)
         {
-            Grant grant = binding.Record.Grant;
+            BindingGrant grant = binding.Record.Grant;
             _bindings[binding.Id] = binding;
-            _claims[binding.Id] = new Claim(grant.Device, grant.VirtualFunction, binding.Record.UserId, grant.Mac, grant.Address.Address, binding.ChargedMemory, grant.Rate?.BitsPerSecond ?? 0);
+            _claims[binding.Id] = new Claim(grant.Device, grant.VirtualFunction, binding.Record.UserId, binding.ChargedMemory)
+            {
+                Mac = (grant as Grant)?.Mac,
+                Address = (grant as Grant)?.Address.Address,
+                Rate = (grant as Grant)?.Rate?.BitsPerSecond ?? 0,
+                Area = (grant as StorageGrant)?.Area,
+                Access = (grant as StorageGrant)?.Access ?? default,
+            };
             uint[] generations = _generations[grant.Device];
             generations[grant.VirtualFunction] = Math.Max(generations[grant.VirtualFunction], grant.Generation);
             _lastId = Math.Max(_lastId, binding.Id);
@@ -165,7 +200,7 @@ internal sealed class Ledger(TimeProvider time, Random random)
     }
 
     /// <summary>Bindings and generations of a device's functions.</summary>
-    internal IReadOnlyList<(ulong? BindingId, uint Generation)> Functions(INicDevice device)
+    internal IReadOnlyList<(ulong? BindingId, uint Generation)> Functions(IDevice device)
     {
         lock (_lock)
         {
@@ -188,7 +223,7 @@ internal sealed class Ledger(TimeProvider time, Random random)
         }
     }
 
-    private Reservation ReserveOn(
+    private NicReservation ReserveOn(
         INicDevice device, PolicyDocument policy, PeerIdentity peer, BindNicRequest request, QueueMemoryPlan plan, HostAddresses host, Action<string, PolicyDecision> decide)
     {
         string name = device.Options.Name;
@@ -200,27 +235,37 @@ internal sealed class Ledger(TimeProvider time, Random random)
             throw decision.Refusal!;
         }
 
-        if (request.QueueSize > device.Options.QueueSizeMax)
-        {
-            throw new ArrakisException(ErrorCode.QueuesExhausted, $"Device '{name}' has rings of at most {device.Options.QueueSizeMax} descriptors, not {request.QueueSize}.", "Ask for smaller rings.");
-        }
-
-        if (request.QueuePairs > device.Options.QueuePairsMax)
-        {
-            throw DeviceErrors.TooFewQueuePairs(name, device.Options.QueuePairsMax, request.QueuePairs);
-        }
-
+        CheckQueues(device.Options, request.QueueSize, request.QueuePairs);
         int function = FindFreeFunction(device);
         RateSpecifier? rate = ChooseRate(device, rule, request.Rate, peer.UserId);
         Ipv4Prefix address = request.Address is { } wanted
             ? CheckAddress(device, wanted, host)
             : ChooseAddress(device, rule, host);
         MacAddress mac = request.Mac is { } wantedMac ? CheckMac(wantedMac, host) : ChooseMac(rule, host);
+        (ulong id, uint generation) = Number(name, function);
+        _claims[id] = new Claim(name, function, peer.UserId, plan.ChargedLength) { Mac = mac, Address = address.Address, Rate = rate?.BitsPerSecond ?? 0 };
+        return new NicReservation(device, function, id, generation, mac, address, rate, rule, device.OwnRingFormat is { } format ? QueueMemoryPlan.For(request, format) : plan);
+    }
+
+    private static void CheckQueues(DeviceOptions options, int queueSize, int queues)
+    {
+        if (queueSize > options.QueueSizeMax)
+        {
+            throw new ArrakisException(ErrorCode.QueuesExhausted, $"Device '{options.Name}' has rings of at most {options.QueueSizeMax} descriptors, not {queueSize}.", "Ask for smaller rings.");
+        }
+
+        if (queues > options.QueuePairsMax)
+        {
+            throw DeviceErrors.TooFewQueuePairs(options.Name, options.QueuePairsMax, queues);
+        }
+    }
+
+    private (ulong Id, uint Generation) Number(string device, int function)
+    {
         ulong id = ++_lastId;
-        uint generation = ++_generations[name][function];
+        uint generation = ++_generations[device][function];
         _record?.Write(new LedgerRecord { LastBindingId = _lastId, Generations = _generations }.Encode());
-        _claims[id] = new Claim(name, function, peer.UserId, mac, address.Address, plan.ChargedLength, rate?.BitsPerSecond ?? 0);
-        return new Reservation(device, function, id, generation, mac, address, rate, rule);
+        return (id, generation);
     }
 
     private UserUsage UsageOf(uint user)
@@ -237,7 +282,7 @@ internal sealed class Ledger(TimeProvider time, Random random)
         return usage;
     }
 
-    private int FindFreeFunction(INicDevice device)
+    private int FindFreeFunction(IDevice device)
     {
         string name = device.Options.Name;
         int unavailable = 0;
@@ -421,5 +466,21 @@ internal sealed class Ledger(TimeProvider time, Random random)
         return null;
     }
 
-    private readonly record struct Claim(string Device, int Function, uint UserId, MacAddress Mac, Ipv4Address Address, long Memory, long Rate);
+    private sealed record Claim(string Device, int Function, uint UserId, long Memory)
+    {
+        /// <summary>A NIC's.</summary>
+        public MacAddress? Mac { get; init; }
+
+        /// <summary>A NIC's.</summary>
+        public Ipv4Address? Address { get; init; }
+
+        /// <summary>Bits per second.</summary>
+        public long Rate { get; init; }
+
+        /// <summary>A storage area's name.</summary>
+        public string? Area { get; init; }
+
+        /// <summary>What is done with the storage area.</summary>
+        public AreaAccess Access { get; init; }
+    }
 }

@@ -16,11 +16,11 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Se
     private static readonly TimeSpan s_longestBackoff = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_stableAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>Configures the port and opens the session; the link is up at its end. Returns the record with what the device has said.</summary>
+    /// <summary>Configures the function and opens the session; the link is up at its end. Returns the record with what the device has said.</summary>
     /// <exception cref="ArrakisException">The device is not there or misbehaves; nothing of it is left.</exception>
     internal async Task<BindingRecord> EstablishAsync(Binding binding, bool isFirst, bool keepCounters, CancellationToken cancellation)
     {
-        await binding.Device.ConfigurePortAsync(binding.Function, binding.Port, keepCounters, cancellation).ConfigureAwait(false);
+        await binding.Device.ConfigureAsync(binding.Record, keepCounters, cancellation).ConfigureAwait(false);
         var request = new SessionRequest(binding.Function, binding.Record.Grant, binding.Memory!, binding.Kicks, binding.Events, binding.Holder!, isFirst);
         IDeviceSession session = await binding.Device.OpenSessionAsync(request, context, cancellation).ConfigureAwait(false);
         try
@@ -56,6 +56,11 @@ internal sealed class LinkSupervisor(IDescriptorStore store, HolderBell bell, Se
                 }
 
                 Drop(binding);
+                if (!binding.Resumes)
+                {
+                    return SessionEnd.Lost;
+                }
+
                 logger.LogWarning("Binding {Binding}: device {Device} has hung up on virtual function {Function}; the link is down.", binding.Id, binding.Device.Options.Name, binding.Function);
                 if (time.GetElapsedTime(start) > s_stableAfter)
                 {

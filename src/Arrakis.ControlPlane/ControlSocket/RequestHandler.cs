@@ -1,6 +1,7 @@
 using System.Reflection;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Areas;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Policy;
@@ -14,7 +15,7 @@ namespace Arrakis.ControlPlane.ControlSocket;
 internal readonly record struct Answer(ControlReply Reply, Binding? Binding = null);
 
 /// <summary>Answers requests that keep the rules of the protocol. Knows nothing of sockets.</summary>
-internal sealed class RequestHandler(Ledger ledger, BindingService bindings, PolicyStore policy, ILogger<RequestHandler> logger)
+internal sealed class RequestHandler(Ledger ledger, BindingService bindings, AreaService areas, PolicyStore policy, ILogger<RequestHandler> logger)
 {
     private const int MaxDeadlineMilliseconds = 3_600_000;
     private static readonly string s_build = typeof(RequestHandler).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
@@ -32,7 +33,21 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
                 return new Answer(new HelloReply { Id = hello.Id, Version = ControlProtocol.Version, Daemon = s_build });
             case BindNicRequest bind:
                 Binding made = await bindings.BindAsync(peer, bind, connection, cancellation).ConfigureAwait(false);
-                return new Answer(new BindNicReply { Id = bind.Id, Grant = made.Record.Grant }, made);
+                return new Answer(new BindNicReply { Id = bind.Id, Grant = (Grant)made.Record.Grant }, made);
+            case BindStorageRequest bind:
+                Binding bound = await bindings.BindAsync(peer, bind, connection, cancellation).ConfigureAwait(false);
+                return new Answer(new BindStorageReply { Id = bind.Id, Grant = (StorageGrant)bound.Record.Grant }, bound);
+            case CreateAreaRequest create:
+                return Areas(create, await areas.CreateAsync(peer, create, cancellation).ConfigureAwait(false));
+            case GrowAreaRequest grow:
+                return Areas(grow, await areas.GrowAsync(peer, grow, cancellation).ConfigureAwait(false));
+            case ChangeAreaRequest change:
+                return Areas(change, await areas.ChangeAsync(peer, change, cancellation).ConfigureAwait(false));
+            case DeleteAreaRequest delete:
+                await areas.DeleteAsync(peer, delete, cancellation).ConfigureAwait(false);
+                return Done(delete);
+            case ListAreasRequest listAreas:
+                return Areas(listAreas, [.. areas.List(peer)]);
             case ReleaseRequest release:
                 await bindings.ReleaseAsync(peer, release.BindingId, release.Generation).ConfigureAwait(false);
                 return Done(release);
@@ -60,6 +75,8 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
         }
     }
 
+    private static Answer Areas(ControlRequest request, params AreaDescription[] areas) => new(new AreasReply { Id = request.Id, Areas = areas });
+
     private static Answer Done(ControlRequest request) => new(new DoneReply { Id = request.Id });
 
     private IEnumerable<Binding> Visible(PeerIdentity peer)
@@ -71,7 +88,7 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
     private async Task<TestResult> RunTestAsync(PeerIdentity peer, RunTestRequest test, CancellationToken cancellation)
     {
         RequireAdministrator(peer, $"runs a test on {test.Device}");
-        INicDevice device = ledger.FindDevice(test.Device, policy.Current, peer);
+        INicDevice device = ledger.FindNic(test.Device, policy.Current, peer);
         CheckDurations(test.Plan);
         if (ledger.HasAddress(test.Plan.Source) || HostAddresses.Read().Ip.ContainsKey(test.Plan.Source))
         {
@@ -98,11 +115,11 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
 
     private async Task<IReadOnlyList<DeviceDescription>> DescribeDevicesAsync(PeerIdentity peer, CancellationToken cancellation)
     {
-        IEnumerable<INicDevice> seen = ledger.Devices.Where(device => PolicyEngine.MaySee(policy.Current, peer, device.Options.Name));
+        IEnumerable<IDevice> seen = ledger.Devices.Where(device => PolicyEngine.MaySee(policy.Current, peer, device.Options.Name));
         return await Task.WhenAll(seen.Select(device => DescribeAsync(device, cancellation))).ConfigureAwait(false);
     }
 
-    private async Task<DeviceDescription> DescribeAsync(INicDevice device, CancellationToken cancellation)
+    private async Task<DeviceDescription> DescribeAsync(IDevice device, CancellationToken cancellation)
     {
         IReadOnlyDictionary<string, PortCounters> counters = new Dictionary<string, PortCounters>();
         bool up = device.IsUp;
@@ -119,6 +136,7 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
             }
         }
 
+        string functions = device is IBlockDevice ? "blk" : "vf";
         return new DeviceDescription
         {
             Name = device.Options.Name,
@@ -126,7 +144,7 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
             Up = up,
             ProcessId = device.ProcessId,
             Restarts = device.Restarts,
-            Uplink = device.Uplink,
+            Uplink = (device as INicDevice)?.Uplink,
             VirtualFunctions =
             [
                 .. ledger.Functions(device).Select((function, index) => new VirtualFunctionDescription
@@ -134,10 +152,10 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Pol
                     Index = index,
                     BindingId = function.BindingId,
                     Generation = function.Generation,
-                    Counters = counters.GetValueOrDefault($"vf{index}") ?? new PortCounters(),
+                    Counters = counters.GetValueOrDefault($"{functions}{index}") ?? new PortCounters(),
                 }),
             ],
-            Ports = counters.Where(static port => !port.Key.StartsWith("vf", StringComparison.Ordinal)).ToDictionary(),
+            Ports = counters.Where(port => !port.Key.StartsWith(functions, StringComparison.Ordinal)).ToDictionary(),
         };
     }
 

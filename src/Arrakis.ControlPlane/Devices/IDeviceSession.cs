@@ -15,6 +15,9 @@ internal enum SessionEnd
 
     /// <summary>The function is taken out of the machine: its binding ends.</summary>
     Removed,
+
+    /// <summary>The device hung up on rings that nobody can go on in: its binding ends.</summary>
+    Lost,
 }
 
 /// <summary>A device at work on the rings of a binding. What it was made of outlives the daemon where it is kept.</summary>
@@ -48,11 +51,18 @@ internal interface IDeviceSession : IDisposable
 /// <param name="Grant">Rings, memory, and the features wanted; those in force where <paramref name="IsFirst"/> is false.</param>
 /// <param name="Memory">Queue memory.</param>
 /// <param name="Kicks">Eventfds for doorbells, one for each ring.</param>
-/// <param name="Events">Eventfds that the device raises, one for each queue pair.</param>
+/// <param name="Events">Eventfds that the device raises, one for each queue.</param>
 /// <param name="Holder">Who will have the binding.</param>
 /// <param name="IsFirst">Whether the grant is not out yet, so that features can still be chosen.</param>
 internal sealed record SessionRequest(
-    int Function, Grant Grant, MemoryFile Memory, IReadOnlyList<EventFd> Kicks, IReadOnlyList<EventFd> Events, ProcessDescriptor Holder, bool IsFirst);
+    int Function, BindingGrant Grant, MemoryFile Memory, IReadOnlyList<EventFd> Kicks, IReadOnlyList<EventFd> Events, ProcessDescriptor Holder, bool IsFirst)
+{
+    /// <summary>The grant of a NIC's function.</summary>
+    internal Grant Nic => (Grant)Grant;
+
+    /// <summary>The grant of a storage area.</summary>
+    internal StorageGrant Storage => (StorageGrant)Grant;
+}
 
 /// <summary>What sessions wait with.</summary>
 /// <param name="Loop">For descriptors.</param>

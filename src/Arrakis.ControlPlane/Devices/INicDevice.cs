@@ -2,71 +2,34 @@ using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
-using Arrakis.Native;
 using Arrakis.Wire;
-using Arrakis.Wire.Rings;
 
 namespace Arrakis.ControlPlane.Devices;
 
 /// <summary>What a virtual function's port enforces.</summary>
-internal sealed record PortIdentity(MacAddress Mac, Ipv4Address Address, IReadOnlyList<FilterRule> Filter, RateSpecifier? Rate);
+internal sealed record PortIdentity(MacAddress Mac, Ipv4Address Address, IReadOnlyList<FilterRule> Filter, RateSpecifier? Rate)
+{
+    /// <summary>That of a binding.</summary>
+    internal static PortIdentity Of(BindingRecord record)
+    {
+        var grant = (Grant)record.Grant;
+        return new PortIdentity(grant.Mac, grant.Address.Address, record.Filter, grant.Rate);
+    }
+}
 
-/// <summary>A NIC that has virtual functions. All calls end in bounded time, with <see cref="ErrorCode.DeviceUnavailable"/> if need be.</summary>
-internal interface INicDevice : IAsyncDisposable
+/// <summary>A NIC.</summary>
+internal interface INicDevice : IDevice
 {
     /// <summary>Its configuration.</summary>
-    DeviceOptions Options { get; }
+    new NicDeviceOptions Options { get; }
 
-    /// <summary>soft or vhost-user.</summary>
-    string Kind { get; }
-
-    /// <summary>Virtual functions.</summary>
-    int FunctionCount { get; }
-
-    /// <summary>Whether it answers.</summary>
-    bool IsUp { get; }
-
-    /// <summary>The device process, where the daemon runs one.</summary>
-    int? ProcessId { get; }
-
-    /// <summary>How often it was started again.</summary>
-    int Restarts { get; }
+    DeviceOptions IDevice.Options => Options;
 
     /// <summary>The kernel's interface on the uplink.</summary>
     string? Uplink { get; }
 
-    /// <summary>The layout of its rings; null where it takes those that are asked for.</summary>
-    RingFormat? OwnRingFormat => null;
-
-    /// <summary>Whether a function that nobody has can be given to somebody.</summary>
-    bool IsAvailable(int function) => true;
-
-    /// <summary>Where a function is on the PCI bus; null where it is on none.</summary>
-    string? BusAddressOf(int function) => null;
-
-    /// <summary>Whether a session that is lost is followed by another that goes on in the same rings.</summary>
-    bool SessionsResume => true;
-
     /// <summary>How it spreads received frames over queue pairs; null where that is not known.</summary>
     FlowSteering? SteeringOf(int queuePairs);
-
-    /// <summary>Starts it, or adopts it from an earlier daemon. Returns when it is up, or after a while when it is not.</summary>
-    /// <param name="left">What the earlier daemon kept for this device, by part; the device takes what it needs.</param>
-    /// <param name="cancellation">Gives up.</param>
-    Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation);
-
-    /// <summary>Completes when it is up.</summary>
-    Task WaitUpAsync(CancellationToken cancellation);
-
-    /// <summary>Sets a virtual function to work on the rings of a binding.</summary>
-    /// <exception cref="ArrakisException">It is not there, lacks what the binding needs, or misbehaves; nothing of it is left.</exception>
-    Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation);
-
-    /// <summary>Goes on with a session that an earlier daemon opened; null where too little of it was kept.</summary>
-    /// <param name="record">The binding.</param>
-    /// <param name="parts">What was kept for it, by part.</param>
-    /// <param name="context">What it waits with.</param>
-    IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context);
 
     /// <summary>Gives a port its identity and limits.</summary>
     Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation);
@@ -74,12 +37,11 @@ internal interface INicDevice : IAsyncDisposable
     /// <summary>Takes a port's identity.</summary>
     Task ClearPortAsync(int function, CancellationToken cancellation);
 
-    /// <summary>Counters by port.</summary>
-    Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation);
+    Task IDevice.ConfigureAsync(BindingRecord record, bool keepCounters, CancellationToken cancellation) =>
+        ConfigurePortAsync(record.Grant.VirtualFunction, PortIdentity.Of(record), keepCounters, cancellation);
+
+    Task IDevice.ClearAsync(int function, CancellationToken cancellation) => ClearPortAsync(function, cancellation);
 
     /// <summary>Runs the tester port.</summary>
     Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation);
-
-    /// <summary>Lets go of it; a device that is kept goes on without the daemon.</summary>
-    Task StopAsync(bool keep);
 }

@@ -1,3 +1,5 @@
+using Arrakis.ControlPlane.Areas;
+using Arrakis.ControlPlane.Areas.Export;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
@@ -66,6 +68,9 @@ internal static class DaemonHost
         _ = services.AddSingleton<HardwareParts>();
         _ = services.AddSingleton<DeviceFactory>();
         _ = services.AddSingleton<Ledger>();
+        _ = services.AddSingleton<AreaDirectory>();
+        _ = services.AddSingleton<AreaService>();
+        _ = services.AddSingleton<AreaExportService>();
         _ = services.AddSingleton<BindingBuilder>();
         _ = services.AddSingleton<HolderBell>();
         _ = services.AddSingleton<SessionContext>();

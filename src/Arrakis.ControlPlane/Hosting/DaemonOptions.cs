@@ -12,6 +12,9 @@ internal sealed record DaemonOptions
     /// <summary>Folder of device and keeper sockets.</summary>
     public string RuntimeDirectory { get; set; } = "/run/arrakis";
 
+    /// <summary>Folder of what must outlive the machine's restart: the catalogues of storage areas.</summary>
+    public string StateDirectory { get; set; } = "/var/lib/arrakis";
+
     /// <summary>The policy.</summary>
     public string PolicyFile { get; set; } = "/etc/arrakis/policy.json";
 
@@ -26,6 +29,9 @@ internal sealed record DaemonOptions
 
     /// <summary>Bounds on connections.</summary>
     public LimitOptions Limits { get; set; } = new();
+
+    /// <summary>Storage areas as files; null shows none.</summary>
+    public ExportOptions? Export { get; set; }
 
     /// <summary>The devices.</summary>
     public IReadOnlyList<DeviceOptions> Devices { get; set; } = [];
@@ -98,11 +104,23 @@ internal sealed record LimitOptions
 [JsonDerivedType(typeof(VhostUserDeviceOptions), "vhost-user")]
 [JsonDerivedType(typeof(SriovDeviceOptions), "sriov")]
 [JsonDerivedType(typeof(PciDeviceOptions), "pci")]
+[JsonDerivedType(typeof(VhostUserBlockDeviceOptions), "vhost-user-block")]
+[JsonDerivedType(typeof(NvmeDeviceOptions), "nvme")]
 internal abstract record DeviceOptions
 {
     /// <summary>Its name in requests and in the policy.</summary>
     public required string Name { get; init; }
 
+    /// <summary>The largest ring.</summary>
+    public int QueueSizeMax { get; set; } = Wire.Rings.RingLayout.MaxQueueSize;
+
+    /// <summary>The most queue pairs, or block queues, of a binding.</summary>
+    public int QueuePairsMax { get; set; } = Contract.Control.ControlProtocol.MaxQueuePairs;
+}
+
+/// <summary>A NIC.</summary>
+internal abstract record NicDeviceOptions : DeviceOptions
+{
     /// <summary>Networks that its functions may have addresses of.</summary>
     public IReadOnlyList<Ipv4Prefix> Networks { get; set; } = [];
 
@@ -112,18 +130,12 @@ internal abstract record DeviceOptions
     /// <summary>Largest IP packet in bytes.</summary>
     public int Mtu { get; set; } = 1500;
 
-    /// <summary>The largest ring.</summary>
-    public int QueueSizeMax { get; set; } = Wire.Rings.RingLayout.MaxQueueSize;
-
-    /// <summary>The most queue pairs of a binding.</summary>
-    public int QueuePairsMax { get; set; } = Contract.Control.ControlProtocol.MaxQueuePairs;
-
     /// <summary>What all functions together may send; null is no limit.</summary>
     public long? RateBitsPerSecond { get; set; }
 }
 
 /// <summary>Our own software device, which the daemon runs.</summary>
-internal sealed record SoftDeviceOptions : DeviceOptions
+internal sealed record SoftDeviceOptions : NicDeviceOptions
 {
     /// <summary>Virtual functions.</summary>
     public int Functions { get; set; } = 8;
@@ -136,10 +148,13 @@ internal sealed record SoftDeviceOptions : DeviceOptions
 
     /// <summary>Name of the kernel's interface on the uplink; null has no uplink.</summary>
     public string? Uplink { get; set; }
+
+    /// <summary>Its block functions; null has none.</summary>
+    public SoftBlockOptions? Blocks { get; set; }
 }
 
 /// <summary>A vhost-user back end that someone else runs and that listens on sockets, such as DPDK's net_vhost or Open vSwitch.</summary>
-internal sealed record VhostUserDeviceOptions : DeviceOptions
+internal sealed record VhostUserDeviceOptions : NicDeviceOptions
 {
     /// <summary>A socket for each virtual function.</summary>
     public required IReadOnlyList<string> Sockets { get; init; }

@@ -38,9 +38,11 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         CheckLimits(faults, options.Limits);
         int functions = options.Devices.Sum(static device => device switch
         {
-            SoftDeviceOptions soft => Math.Clamp(soft.Functions, 0, MaxFunctions),
+            SoftDeviceOptions soft => Math.Clamp(soft.Functions, 0, MaxFunctions) + Math.Clamp(soft.Blocks?.Functions ?? 0, 0, MaxFunctions),
             VhostUserDeviceOptions external => external.Sockets.Count,
             HardwareDeviceOptions hardware => Math.Clamp(hardware.FunctionCount, 0, MaxFunctions),
+            VhostUserBlockDeviceOptions disks => disks.Disks.Count,
+            NvmeDeviceOptions nvme => Math.Clamp(nvme.FunctionCount, 0, MaxFunctions),
             _ => 0,
         });
         if (functions > MaxFunctions)
@@ -48,8 +50,19 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             faults.Add($"devices have {functions} virtual functions in all; a daemon takes at most {MaxFunctions}.");
         }
 
+        if (options.Export is { } export && (!Path.IsPathFullyQualified(export.Path) || export.Path.TrimEnd('/').Length == 0))
+        {
+            faults.Add($"export.path '{export.Path}' is no folder's absolute path.");
+        }
+
+        if (!Path.IsPathFullyQualified(options.StateDirectory))
+        {
+            faults.Add($"stateDirectory '{options.StateDirectory}' is not an absolute path.");
+        }
+
         HashSet<string> names = [];
         HashSet<string> uplinks = [];
+        HashSet<string> areas = [];
         for (int i = 0; i < options.Devices.Count; i++)
         {
             if (options.Devices[i] is null)
@@ -59,6 +72,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             }
 
             CheckDevice(faults, $"devices[{i}]", options, options.Devices[i], names, uplinks);
+            BlockOptionsValidator.Check(faults, $"devices[{i}]", options.Devices[i], names, areas);
         }
 
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
@@ -111,11 +125,6 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
             faults.Add($"{place}.name '{device.Name}' is there twice; names are unique.");
         }
 
-        if (device.Mtu is < 576 or > 2034 - 14)
-        {
-            faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
-        }
-
         if (!RingLayout.IsValidQueueSize(device.QueueSizeMax))
         {
             faults.Add($"{place}.queueSizeMax is {device.QueueSizeMax}; write a power of two up to 32768.");
@@ -124,6 +133,35 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         if (device.QueuePairsMax is < 1 or > ControlProtocol.MaxQueuePairs)
         {
             faults.Add($"{place}.queuePairsMax is {device.QueuePairsMax}; write 1 to {ControlProtocol.MaxQueuePairs}.");
+        }
+
+        if (device is NicDeviceOptions nic)
+        {
+            CheckNic(faults, place, nic);
+        }
+
+        switch (device)
+        {
+            case SoftDeviceOptions soft:
+                CheckSoft(faults, place, options, soft, uplinks);
+                break;
+            case VhostUserDeviceOptions external:
+                CheckExternal(faults, place, external);
+                break;
+            case SriovDeviceOptions sriov:
+                CheckSriov(faults, place, sriov);
+                break;
+            case PciDeviceOptions pci:
+                CheckPci(faults, place, pci);
+                break;
+        }
+    }
+
+    private static void CheckNic(List<string> faults, string place, NicDeviceOptions device)
+    {
+        if (device.Mtu is < 576 or > 2034 - 14)
+        {
+            faults.Add($"{place}.mtu is {device.Mtu}; write 576 to 2020 (a buffer has 2048 bytes).");
         }
 
         if (device.RateBitsPerSecond is <= 0)
@@ -142,22 +180,6 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         if (device.Gateway is { } gateway && device.Networks.Count > 0 && !device.Networks.Any(network => network.Contains(gateway)))
         {
             faults.Add($"{place}.gateway {gateway} is in none of the device's networks.");
-        }
-
-        switch (device)
-        {
-            case SoftDeviceOptions soft:
-                CheckSoft(faults, place, options, soft, uplinks);
-                break;
-            case VhostUserDeviceOptions external:
-                CheckExternal(faults, place, external);
-                break;
-            case SriovDeviceOptions sriov:
-                CheckSriov(faults, place, sriov);
-                break;
-            case PciDeviceOptions pci:
-                CheckPci(faults, place, pci);
-                break;
         }
     }
 
@@ -257,7 +279,7 @@ internal sealed class DaemonOptionsValidator : IValidateOptions<DaemonOptions>
         }
     }
 
-    private static void CheckPath(List<string> faults, string name, string path, bool allowAbstract)
+    internal static void CheckPath(List<string> faults, string name, string path, bool allowAbstract)
     {
         if (string.IsNullOrEmpty(path) || (path[0] != '/' && !(allowAbstract && path[0] == '@')))
         {

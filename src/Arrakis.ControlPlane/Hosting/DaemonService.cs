@@ -1,4 +1,6 @@
 using Arrakis.Contract;
+using Arrakis.ControlPlane.Areas;
+using Arrakis.ControlPlane.Areas.Export;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
@@ -21,6 +23,8 @@ internal sealed class DaemonService(
     DeviceFactory factory,
     HardwareParts hardware,
     Ledger ledger,
+    AreaDirectory areas,
+    AreaExportService export,
     BindingService bindings,
     BindingRecovery recovery,
     StartupRehearsal rehearsal,
@@ -28,7 +32,7 @@ internal sealed class DaemonService(
     ILogger<DaemonService> logger)
     : IHostedService, IAsyncDisposable
 {
-    private readonly List<INicDevice> _devices = [];
+    private readonly List<IDevice> _devices = [];
     private FileStream? _instance;
 
     /// <inheritdoc/>
@@ -52,7 +56,7 @@ internal sealed class DaemonService(
 
     private async Task StartPartsAsync(LeftDescriptors sorted, CancellationToken cancellationToken)
     {
-        _devices.AddRange(options.Value.Devices.Select(factory.Create));
+        _devices.AddRange(options.Value.Devices.SelectMany(factory.Create));
         RecordFile record;
         if (sorted.Ledger is { } kept)
         {
@@ -66,9 +70,11 @@ internal sealed class DaemonService(
 
         ledger.Open(_devices, record);
         await Task.WhenAll(_devices.Select(device => device.StartAsync(sorted.OfDevice(device.Options.Name), cancellationToken))).ConfigureAwait(false);
+        areas.Open(_devices);
         await recovery.RunAsync(sorted.Bindings).ConfigureAwait(false);
         await hardware.RestoreLeftAsync(_devices).ConfigureAwait(false);
         await ForgetDevicesAsync(sorted).ConfigureAwait(false);
+        export.Start(); // After the bindings: what one of them may write is not written as a file.
         await rehearsal.RunAsync(cancellationToken).ConfigureAwait(false);
         server.Start(environment.Descriptors.FirstOrDefault(static entry => !entry.Name.StartsWith(StoreNames.Prefix, StringComparison.Ordinal)).Descriptor);
     }
@@ -94,7 +100,9 @@ internal sealed class DaemonService(
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        foreach (INicDevice device in _devices)
+        export.Dispose();
+        await areas.DisposeAsync().ConfigureAwait(false);
+        foreach (IDevice device in _devices)
         {
             await device.DisposeAsync().ConfigureAwait(false);
         }
@@ -108,6 +116,8 @@ internal sealed class DaemonService(
 
     private async Task StopPartsAsync(bool keep)
     {
+        export.Dispose();
+        await areas.DisposeAsync().ConfigureAwait(false);
         await Task.WhenAll(_devices.Select(device => device.StopAsync(keep))).ConfigureAwait(false);
         if (!keep)
         {

@@ -26,7 +26,7 @@ internal enum QuarantinePolicy
 }
 
 /// <summary>A device whose functions are hardware, held through VFIO.</summary>
-internal abstract record HardwareDeviceOptions : DeviceOptions
+internal abstract record HardwareDeviceOptions : NicDeviceOptions
 {
     /// <summary>Which of VFIO's interfaces is used.</summary>
     public VfioChoice Vfio { get; set; } = VfioChoice.Auto;

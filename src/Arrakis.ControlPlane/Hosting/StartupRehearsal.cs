@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Json;
+using Arrakis.ControlPlane.Areas;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
@@ -22,6 +23,7 @@ namespace Arrakis.ControlPlane.Hosting;
 /// </summary>
 internal sealed class StartupRehearsal(
     Ledger ledger,
+    AreaDirectory areas,
     BindingBuilder builder,
     LinkSupervisor links,
     HolderBell bell,
@@ -48,7 +50,7 @@ internal sealed class StartupRehearsal(
             stage.Add(taken);
         }
 
-        foreach (INicDevice device in ledger.Devices.Where(static device => device is { Kind: "soft", IsUp: true }))
+        foreach (INicDevice device in ledger.Devices.OfType<INicDevice>().Where(static device => device is { Kind: "soft", IsUp: true }))
         {
             long start = Stopwatch.GetTimestamp();
             try
@@ -69,9 +71,10 @@ internal sealed class StartupRehearsal(
     {
         var rule = new PolicyRule { Name = "rehearsal", Anyone = true, Devices = [device.Options.Name], VirtualFunctions = int.MaxValue, MemoryBytes = long.MaxValue, Administrator = true };
         var policy = new PolicyStore(new PolicyDocument { Rules = [rule] });
-        var bindings = new BindingService(stage, policy, builder, links, bell, store, loop, time, NullLogger<BindingService>.Instance);
+        var bindings = new BindingService(stage, policy, builder, links, bell, areas, store, loop, time, NullLogger<BindingService>.Instance);
+        using var areaService = new AreaService(areas, stage, policy, NullLogger<AreaService>.Instance);
         var registry = new SessionRegistry(options.Value.Limits, time, bindings);
-        var handler = new RequestHandler(stage, bindings, policy, NullLogger<RequestHandler>.Instance);
+        var handler = new RequestHandler(stage, bindings, areaService, policy, NullLogger<RequestHandler>.Instance);
         var services = new SessionServices(inspector, handler, registry, loop, time, NullLogger.Instance, options.Value.Limits.RequestsInFlight);
         (UnixSocket client, UnixSocket server) = UnixSocket.Pair(UnixSocketKind.SequencedPacket);
         var session = new ControlSession(server, inspector.Inspect(server), services, cancellation);

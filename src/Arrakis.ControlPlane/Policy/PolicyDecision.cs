@@ -16,7 +16,14 @@ internal readonly record struct UserUsage(int VirtualFunctions, long MemoryBytes
 /// <param name="Mac">Wanted hardware address, or null.</param>
 /// <param name="Address">Wanted address, or null.</param>
 internal sealed record PolicyQuestion(
-    string Device, int QueueSize, long MemoryBytes, RateSpecifier? Rate, Wire.MacAddress? Mac, Wire.Ipv4Address? Address);
+    string Device, int QueueSize, long MemoryBytes, RateSpecifier? Rate, Wire.MacAddress? Mac, Wire.Ipv4Address? Address)
+{
+    /// <summary>The storage area; null of a NIC's function.</summary>
+    internal string? Area { get; init; }
+
+    /// <summary>What is wanted of the storage area.</summary>
+    internal AreaAccess Access { get; init; }
+}
 
 /// <summary>What the policy says.</summary>
 /// <param name="Rule">The rule that allows it, or that came closest.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Arrakis.Contract;
 using Arrakis.Contract.Json;
 using Arrakis.Wire;
 using Arrakis.Wire.Rings;
@@ -73,7 +74,16 @@ internal sealed record PolicyRule : IJsonOnDeserialized
     /// <summary>Networks that addresses may be of; empty allows the device's.</summary>
     public IReadOnlyList<Ipv4Prefix> Addresses { get; set; } = [];
 
-    /// <summary>May list everything, revoke, and run tests.</summary>
+    /// <summary>Storage areas that may be bound, by name; "*" in a name stands for any letters.</summary>
+    public IReadOnlyList<string> Areas { get; set; } = [];
+
+    /// <summary>What may be done with them; that the area's owner allows it too is another matter.</summary>
+    public AreaAccess AreaAccess { get; set; } = AreaAccess.ReadWrite;
+
+    /// <summary>Total bytes of storage areas of these names that the user may make for itself.</summary>
+    public long AreaBytes { get; set; }
+
+    /// <summary>May list everything, revoke, run tests, and make and change storage areas for anybody.</summary>
     public bool Administrator { get; set; }
 
     /// <summary>Checks the rule as a whole; the reader adds its place.</summary>
@@ -88,6 +98,9 @@ internal sealed record PolicyRule : IJsonOnDeserialized
         Require(Group is null || UserDirectory.FindGroup(Group) is not null, $"rule '{Name}': there is no group '{Group}' in /etc/group; write its gid if it is elsewhere.");
         Require(Executable is null || Executable.StartsWith('/'), $"rule '{Name}': executable '{Executable}' is not an absolute path.");
         Require(Devices.Count > 0 || Administrator, $"rule '{Name}' allows nothing; name devices, or make it an administrator's.");
+        Require(Areas.All(static area => !string.IsNullOrEmpty(area)), $"rule '{Name}': a name of storage areas is null or empty; write a name such as \"logs-*\".");
+        Require(AreaBytes >= 0, $"rule '{Name}': areaBytes is negative.");
+        Require(AreaBytes == 0 || Areas.Count > 0, $"rule '{Name}' gives areaBytes and names no areas; name those that may be made.");
         Require(VirtualFunctions >= 0, $"rule '{Name}': virtualFunctions is negative.");
         Require(RingLayout.IsValidQueueSize(QueueSize), $"rule '{Name}': queueSize {QueueSize} is not a power of two from 2 to 32768.");
         Require(MemoryBytes >= 0, $"rule '{Name}': memoryBytes is negative.");
@@ -183,6 +196,7 @@ internal sealed class MacRuleConverter : JsonConverter<MacRule>
 /// <summary>The JSON rules of the policy file.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UseStringEnumConverter = true,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     AllowDuplicateProperties = false,
     RespectNullableAnnotations = true,

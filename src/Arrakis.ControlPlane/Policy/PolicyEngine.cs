@@ -24,8 +24,30 @@ internal static class PolicyEngine
     internal static bool MaySee(PolicyDocument policy, PeerIdentity peer, string device) =>
         policy.Rules.Any(rule => Matches(rule, peer) && (rule.Administrator || NamesDevice(rule, device)));
 
+    /// <summary>Whether a process may know of a storage area, as far as the policy goes.</summary>
+    internal static bool MaySeeArea(PolicyDocument policy, PeerIdentity peer, string device, string area) =>
+        policy.Rules.Any(rule => Matches(rule, peer) && (rule.Administrator || (NamesDevice(rule, device) && NamesArea(rule, area))));
+
+    /// <summary>Judges the making, growing or naming of a user's own storage area: the first rule that allows it, else the refusal that explains most.</summary>
+    /// <param name="policy">The policy.</param>
+    /// <param name="peer">Who asks.</param>
+    /// <param name="device">The area's device.</param>
+    /// <param name="area">Its name.</param>
+    /// <param name="bytes">Bytes that it is to have more.</param>
+    /// <param name="owned">Bytes of areas that the user owns already.</param>
+    internal static PolicyDecision DecideAllocation(PolicyDocument policy, PeerIdentity peer, string device, string area, long bytes, long owned) =>
+        Decide(policy, peer, rule =>
+            !NamesDevice(rule, device) ? RefuseDevice(rule, device)
+            : !NamesArea(rule, area) ? RefuseArea(rule, area)
+            : rule.AreaBytes == 0 || rule.AreaAccess == AreaAccess.Read ? Refuse(rule, ErrorCode.Unauthorized, "lets nobody make storage areas", "Ask the administrator to make it.")
+            : bytes > rule.AreaBytes - owned ? Refuse(rule, ErrorCode.StorageExhausted, $"allows {rule.AreaBytes} bytes of storage areas, {owned} are in use and {bytes} are wanted", "Ask for less, or delete an area.")
+            : null);
+
     /// <summary>Judges a bind: the first rule that allows it, else the first refusal of a rule that matches.</summary>
-    internal static PolicyDecision Decide(PolicyDocument policy, PeerIdentity peer, PolicyQuestion question, UserUsage usage)
+    internal static PolicyDecision Decide(PolicyDocument policy, PeerIdentity peer, PolicyQuestion question, UserUsage usage) =>
+        Decide(policy, peer, rule => Judge(rule, question, usage));
+
+    private static PolicyDecision Decide(PolicyDocument policy, PeerIdentity peer, Func<PolicyRule, ArrakisException?> judge)
     {
         PolicyDecision? closest = null;
         foreach (PolicyRule rule in policy.Rules)
@@ -35,7 +57,7 @@ internal static class PolicyEngine
                 continue;
             }
 
-            ArrakisException? refusal = Judge(rule, question, usage);
+            ArrakisException? refusal = judge(rule);
             if (refusal is null)
             {
                 return new PolicyDecision(rule, null);
@@ -64,7 +86,20 @@ internal static class PolicyEngine
     {
         if (!NamesDevice(rule, question.Device))
         {
-            return Refuse(rule, ErrorCode.Unauthorized, $"does not allow device '{question.Device}'", "Name a device that it allows, or ask the administrator.");
+            return RefuseDevice(rule, question.Device);
+        }
+
+        if (question.Area is { } area)
+        {
+            if (!NamesArea(rule, area))
+            {
+                return RefuseArea(rule, area);
+            }
+
+            if (question.Access == AreaAccess.ReadWrite && rule.AreaAccess == AreaAccess.Read)
+            {
+                return Refuse(rule, ErrorCode.Unauthorized, $"lets storage area '{area}' be read alone", "Ask for reading, or ask the administrator.");
+            }
         }
 
         if (usage.VirtualFunctions >= rule.VirtualFunctions)
@@ -108,6 +143,14 @@ internal static class PolicyEngine
 
         return null;
     }
+
+    private static bool NamesArea(PolicyRule rule, string area) => rule.Areas.Any(pattern => AreaPattern.Matches(pattern, area));
+
+    private static ArrakisException RefuseDevice(PolicyRule rule, string device) =>
+        Refuse(rule, ErrorCode.Unauthorized, $"does not allow device '{device}'", "Name a device that it allows, or ask the administrator.");
+
+    private static ArrakisException RefuseArea(PolicyRule rule, string area) =>
+        Refuse(rule, ErrorCode.Unauthorized, $"does not allow storage area '{area}'", "Name an area that it allows, or ask the administrator.");
 
     private static ArrakisException Refuse(PolicyRule rule, ErrorCode code, string what, string remedy) =>
         new(code, $"Rule '{rule.Name}' {what}.", remedy);

@@ -26,7 +26,7 @@ internal static class BindingsCommand
                 binding.Device,
                 binding.VirtualFunction,
                 binding.Mac,
-                binding.Address,
+                binding.Address?.ToString() ?? binding.Area,
                 binding.QueuePairs,
                 Units.Bytes(binding.MemoryLength),
                 binding.ProcessId,

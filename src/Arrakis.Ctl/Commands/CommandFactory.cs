@@ -14,6 +14,8 @@ internal sealed class CommandFactory(SharedOptions shared, Terminal terminal)
 
     internal DeviceNames DeviceNames { get; } = new(shared);
 
+    internal AreaNames AreaNames { get; } = new(shared);
+
     internal Command Create(string name, string description, Func<Session, Task<ExitCode>> run)
     {
         var command = new Command(name, description);

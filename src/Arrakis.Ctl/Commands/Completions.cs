@@ -51,7 +51,7 @@ internal sealed class BindingIds(SharedOptions shared) : LiveNames(shared)
     protected override async Task<IEnumerable<CompletionItem>> ReadAsync(ArrakisClient client, CancellationToken cancellation)
     {
         IReadOnlyList<BindingDescription> bindings = await client.ListBindingsAsync(cancellation).ConfigureAwait(false);
-        return bindings.Select(static b => new CompletionItem(b.BindingId.ToString(CultureInfo.InvariantCulture), detail: $"{b.Address} {b.Executable}"));
+        return bindings.Select(static b => new CompletionItem(b.BindingId.ToString(CultureInfo.InvariantCulture), detail: $"{b.Address?.ToString() ?? b.Area} {b.Executable}"));
     }
 }
 
@@ -70,5 +70,23 @@ internal sealed class DeviceNames(SharedOptions shared) : LiveNames(shared)
     {
         IReadOnlyList<DeviceDescription> devices = await client.ListDevicesAsync(cancellation).ConfigureAwait(false);
         return devices.Select(static d => new CompletionItem(d.Name, detail: d.Kind));
+    }
+}
+
+/// <summary>The names of storage areas.</summary>
+internal sealed class AreaNames(SharedOptions shared) : LiveNames(shared)
+{
+    /// <summary>An argument that is an area's name.</summary>
+    internal Argument<string> Argument()
+    {
+        var argument = new Argument<string>("name") { Description = "The area's name, as 'arrakisctl area list' lists it." };
+        argument.CompletionSources.Add(Complete);
+        return argument;
+    }
+
+    protected override async Task<IEnumerable<CompletionItem>> ReadAsync(ArrakisClient client, CancellationToken cancellation)
+    {
+        IReadOnlyList<AreaDescription> areas = await client.ListAreasAsync(cancellation).ConfigureAwait(false);
+        return areas.Select(static area => new CompletionItem(area.Name, detail: $"{area.Device} {Output.Units.Bytes(area.Length)}"));
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.Ctl.Output;
 
@@ -34,11 +35,25 @@ internal static class DescribeCommand
         table.Add("link", Units.UpOrDown(binding.LinkUp));
         table.Add("device", binding.Device);
         table.Add("virtual function", binding.VirtualFunction);
-        table.Add("MAC address", binding.Mac);
-        table.Add("IPv4 address", binding.Address);
-        table.Add("queue pairs", binding.QueuePairs);
+        if (binding.Area is { } area)
+        {
+            table.Add("storage area", area);
+            table.Add("access", binding.Access == AreaAccess.Read ? "read" : "read and write");
+            table.Add("queues", binding.QueuePairs);
+        }
+        else
+        {
+            table.Add("MAC address", binding.Mac);
+            table.Add("IPv4 address", binding.Address);
+            table.Add("queue pairs", binding.QueuePairs);
+        }
+
         table.Add("queue memory", $"{Units.Bytes(binding.MemoryLength)} in pages of {Units.Bytes(binding.PageSize)}");
-        table.Add("sending limit", binding.Rate is { } rate ? $"{Units.BitsPerSecond(rate.BitsPerSecond)}, bursts of {Units.Bytes(rate.BurstBytes)}" : "none");
+        if (binding.Area is null)
+        {
+            table.Add("sending limit", binding.Rate is { } rate ? $"{Units.BitsPerSecond(rate.BitsPerSecond)}, bursts of {Units.Bytes(rate.BurstBytes)}" : "none");
+        }
+
         table.Add("process", binding.ProcessId);
         table.Add("user", binding.UserId);
         table.Add("program", binding.Executable);

@@ -48,8 +48,8 @@ internal static class FunctionsCommand
                     function.Index,
                     function.Generation,
                     function.BindingId,
-                    binding?.Mac.ToString(),
-                    binding?.Address.ToString(),
+                    binding?.Mac?.ToString(),
+                    binding?.Address?.ToString(),
                     binding?.ProcessId,
                     binding?.Executable);
             }

@@ -33,12 +33,17 @@ internal sealed class TestTarget(CommandFactory commands)
     {
         ParseResult line = session.CommandLine;
         BindingDescription binding = await session.Client.DescribeAsync(line.GetValue(_id), session.Cancellation).ConfigureAwait(false);
+        if (binding is not { Mac: { } mac, Address: { } address })
+        {
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"Binding {binding.BindingId} has a storage area and no address to test.", "Name a binding of a NIC's function (arrakisctl bindings).");
+        }
+
         var plan = new TestPlan
         {
-            TargetMac = binding.Mac,
-            Target = binding.Address.Address,
+            TargetMac = mac,
+            Target = address.Address,
             TargetPort = line.GetValue(_port),
-            Source = line.GetValue(_source) ?? await ChooseSourceAsync(session, binding).ConfigureAwait(false),
+            Source = line.GetValue(_source) ?? await ChooseSourceAsync(session, address).ConfigureAwait(false),
             PayloadLength = line.GetValue(_payload),
         };
         return (binding, plan);
@@ -58,11 +63,11 @@ internal sealed class TestTarget(CommandFactory commands)
         return ExitCode.TestFailed;
     }
 
-    private static async Task<Ipv4Address> ChooseSourceAsync(Session session, BindingDescription target)
+    private static async Task<Ipv4Address> ChooseSourceAsync(Session session, Ipv4Prefix target)
     {
         IReadOnlyList<BindingDescription> bindings = await session.Client.ListBindingsAsync(session.Cancellation).ConfigureAwait(false);
-        HashSet<Ipv4Address> taken = [.. bindings.Select(static b => b.Address.Address)];
-        for (uint value = target.Address.DirectedBroadcast.Value - 1; value > target.Address.Network.Value; value--)
+        HashSet<Ipv4Address> taken = [.. bindings.Select(static b => b.Address).OfType<Ipv4Prefix>().Select(static address => address.Address)];
+        for (uint value = target.DirectedBroadcast.Value - 1; value > target.Network.Value; value--)
         {
             if (!taken.Contains(new Ipv4Address(value)))
             {
@@ -70,7 +75,7 @@ internal sealed class TestTarget(CommandFactory commands)
             }
         }
 
-        throw new ArrakisException(ErrorCode.InvalidRequest, $"No address of {target.Address} is free.", "Name one with --source.");
+        throw new ArrakisException(ErrorCode.InvalidRequest, $"No address of {target} is free.", "Name one with --source.");
     }
 
     private static Ipv4Address? ParseAddress(ArgumentResult result)

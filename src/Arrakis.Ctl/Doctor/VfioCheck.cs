@@ -19,7 +19,7 @@ internal static class VfioCheck
                 "no-IOMMU mode",
                 Severity.Note,
                 "VFIO hands out functions that no IOMMU stands before: who has one can read and write all of the machine's memory.",
-                "Write N to /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, unless every holder is trusted like root. arrakisd uses it only on devices with \"allowNoIommu\": true.");
+                "Write N to /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, unless every holder is trusted like root. arrakisd does not use it.");
         }
     }
 

@@ -15,6 +15,7 @@ namespace Arrakis.Ctl.Output;
 [JsonSerializable(typeof(FunctionRow[]))]
 [JsonSerializable(typeof(CounterRow[]))]
 [JsonSerializable(typeof(RevocationRow))]
+[JsonSerializable(typeof(AreaDeletionRow))]
 [JsonSerializable(typeof(ErrorRow))]
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(DoctorReport))]

@@ -30,5 +30,8 @@ internal sealed record CounterRow(
 /// <summary>A binding that was taken back.</summary>
 internal sealed record RevocationRow(ulong BindingId, RevocationMode Mode);
 
+/// <summary>A storage area that was deleted.</summary>
+internal sealed record AreaDeletionRow(string Area);
+
 /// <summary>An error on standard error.</summary>
 internal sealed record ErrorRow(string Code, string Cause, string Remedy, int ExitCode);

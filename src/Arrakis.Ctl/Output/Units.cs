@@ -8,13 +8,28 @@ internal static class Units
 {
     private const long Kibi = 1024;
     private const long Mebi = Kibi * Kibi;
+    private const long Gibi = Kibi * Mebi;
+    private const long Tebi = Kibi * Gibi;
 
     internal static string Bytes(long bytes) => bytes switch
     {
+        >= Tebi => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / Tebi:0.#} TiB"),
+        >= Gibi => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / Gibi:0.#} GiB"),
         >= Mebi => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / Mebi:0.#} MiB"),
         >= Kibi => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / Kibi:0.#} KiB"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes} B"),
     };
+
+    /// <summary>Reads a positive number of bytes: digits, perhaps a fraction, and perhaps K, M, G or T in units of 1024; "iB" or "B" may follow.</summary>
+    internal static bool TryParseBytes(string text, out long bytes)
+    {
+        string number = text.TrimEnd('B').TrimEnd('i');
+        long unit = number is [.., var last] ? char.ToUpperInvariant(last) switch { 'K' => Kibi, 'M' => Mebi, 'G' => Gibi, 'T' => Tebi, _ => 1 } : 1;
+        bool isNumber = decimal.TryParse(unit == 1 ? number : number[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value)
+            && value > 0 && value <= long.MaxValue / unit && decimal.IsInteger(value * unit);
+        bytes = isNumber ? (long)(value * unit) : 0;
+        return isNumber;
+    }
 
     internal static string BitsPerSecond(long bits) => bits switch
     {

@@ -78,8 +78,8 @@ public sealed class BindTests
 
         Binding binding = await plane.BindAsync(Packed());
 
-        Assert.Equal(VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder, binding.Record.Grant.Features);
-        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(RingFormat.Packed, queue.Ring.Format));
+        Assert.Equal(VirtioFeatures.Version1 | VirtioFeatures.RingPacked | VirtioFeatures.InOrder, binding.Nic().Features);
+        Assert.All(binding.Nic().Queues, static queue => Assert.Equal(RingFormat.Packed, queue.Ring.Format));
         Assert.Equal(PackedFormat.WrapBit, device.BackEnds[0].Bases[0]);
         Assert.Equal(PackedFormat.WrapBit, device.BackEnds[0].Bases[1]);
     }
@@ -94,8 +94,8 @@ public sealed class BindTests
 
         Binding binding = await plane.BindAsync(Packed() with { RingFormat = RingFormat.Split });
 
-        Assert.Equal(VirtioFeatures.Version1, binding.Record.Grant.Features);
-        Assert.All(binding.Record.Grant.Queues, static queue => Assert.Equal(RingFormat.Split, queue.Ring.Format));
+        Assert.Equal(VirtioFeatures.Version1, binding.Nic().Features);
+        Assert.All(binding.Nic().Queues, static queue => Assert.Equal(RingFormat.Split, queue.Ring.Format));
         Assert.Equal(0u, device.BackEnds[0].Bases[0]);
     }
 
@@ -234,7 +234,8 @@ public sealed class BindTests
         Assert.All(plane.Ledger.Functions(plane.Device), static function => Assert.Null(function.BindingId));
         Assert.Equal([StoreNames.Ledger], plane.Store.Names);
         Assert.Empty(plane.Device.Ports);
-        await Task.WhenAll(plane.Device.BackEnds.Select(static backEnd => backEnd.Ended)).WaitAsync(s_patience);
+        Assert.Empty(plane.Disk.Shown);
+        await Task.WhenAll(plane.Device.BackEnds.Concat(plane.Disk.BackEnds).Select(static backEnd => backEnd.Ended)).WaitAsync(s_patience);
     }
 
     [Fact]

@@ -55,11 +55,11 @@ public sealed class LedgerModelTests
         var device = new FakeDevice("a");
         var first = new Ledger(TimeProvider.System, new Random(1));
         first.Open([device], record);
-        Reservation before = Reserve(first, new Step(false, 1, 0, 16, null, -1, 0, 0));
+        NicReservation before = Reserve(first, new Step(false, 1, 0, 16, null, -1, 0, 0));
         var second = new Ledger(TimeProvider.System, new Random(1));
         using RecordFile left = RecordFile.Adopt(record.Descriptor.Duplicate());
         second.Open([device], left);
-        Reservation after = Reserve(second, new Step(false, 1, 0, 16, null, -1, 0, 0));
+        NicReservation after = Reserve(second, new Step(false, 1, 0, 16, null, -1, 0, 0));
 
         Assert.Equal(before.Function, after.Function);
         Assert.Equal(before.Generation + 1, after.Generation);
@@ -72,7 +72,7 @@ public sealed class LedgerModelTests
         using RecordFile record = RecordFile.Create("arrakis-test-ledger");
         var ledger = new Ledger(TimeProvider.System, new Random(7));
         ledger.Open(devices, record);
-        List<(Reservation Given, uint User, long Memory)> live = [];
+        List<(NicReservation Given, uint User, long Memory)> live = [];
         HashSet<ulong> ids = [];
         foreach (Step step in steps)
         {
@@ -90,7 +90,7 @@ public sealed class LedgerModelTests
 
             try
             {
-                Reservation given = Reserve(ledger, step);
+                NicReservation given = Reserve(ledger, step);
                 live.Add((given, step.User, Plan(step).ChargedLength));
                 Assert.True(ids.Add(given.BindingId));
             }
@@ -113,12 +113,12 @@ public sealed class LedgerModelTests
             && Reserve(ledger, new Step(false, 9, 0, 2048, 900_000, 0, 1, 0)).Function == 0;
     }
 
-    private static void Check(List<(Reservation Given, uint User, long Memory)> live)
+    private static void Check(List<(NicReservation Given, uint User, long Memory)> live)
     {
         Assert.Equal(live.Count, live.Select(static entry => (entry.Given.Device.Options.Name, entry.Given.Function)).Distinct().Count());
         Assert.Equal(live.Count, live.Select(static entry => entry.Given.Mac).Distinct().Count());
         Assert.Equal(live.Count, live.Select(static entry => entry.Given.Address.Address).Distinct().Count());
-        foreach (IGrouping<uint, (Reservation Given, uint User, long Memory)> user in live.GroupBy(static entry => entry.User))
+        foreach (IGrouping<uint, (NicReservation Given, uint User, long Memory)> user in live.GroupBy(static entry => entry.User))
         {
             Assert.InRange(user.Count(), 0, UserFunctions);
             Assert.InRange(user.Sum(static entry => entry.Memory), 0, UserMemory);
@@ -142,7 +142,7 @@ public sealed class LedgerModelTests
         Address = step.Address == 0 ? null : step.Device == 1 ? Ipv4Prefix.Parse($"10.2.0.{step.Address}/24", null) : Ipv4Prefix.Parse($"10.1.0.{step.Address}/29", null),
     };
 
-    private static Reservation Reserve(Ledger ledger, Step step)
+    private static NicReservation Reserve(Ledger ledger, Step step)
     {
         using PeerIdentity peer = Peers.Of(step.User);
         return ledger.Reserve(s_policy, peer, Request(step), Plan(step), HostAddresses.None, static (_, _) => { });

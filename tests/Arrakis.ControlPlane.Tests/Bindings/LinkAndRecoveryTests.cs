@@ -20,8 +20,8 @@ public sealed class LinkAndRecoveryTests
         MemoryGrant memory = binding.Record.Grant.Memory;
         using (MemoryMapping queues = MemoryMapping.Map(binding.Memory!.Descriptor, 0, memory.Length, MappingAccess.ReadWrite))
         {
-            queues.Store(binding.Record.Grant.Queues[0].Ring.DeviceArea, 41u << 16);
-            queues.Store(binding.Record.Grant.Queues[1].Ring.DeviceArea, 42u << 16);
+            queues.Store(binding.Nic().Queues[0].Ring.DeviceArea, 41u << 16);
+            queues.Store(binding.Nic().Queues[1].Ring.DeviceArea, 42u << 16);
         }
 
         device.BackEnds[0].HangUp();

@@ -51,7 +51,7 @@ public sealed class QueuePairTests
 
         Binding binding = await plane.BindAsync(Request());
 
-        Grant grant = binding.Record.Grant;
+        Grant grant = binding.Nic();
         Assert.Equal(VirtioFeatures.Version1 | VirtioFeatures.NetMultiQueue, grant.Features);
         Assert.Equal([2, 2, 5, 5, 8, 8, 11, 11], grant.Queues.Select(static queue => queue.EventDescriptor));
         Assert.Equal([3, 4, 6, 7, 9, 10, 12, 13], grant.Queues.Select(static queue => queue.KickDescriptor));
@@ -82,7 +82,7 @@ public sealed class QueuePairTests
 
         Binding binding = await plane.BindAsync(Request() with { QueuePairs = 1, Features = VirtioFeatures.NetMultiQueue });
 
-        Assert.Equal((VirtioFeatures.Version1, null), (binding.Record.Grant.Features, binding.Record.Grant.Steering));
+        Assert.Equal((VirtioFeatures.Version1, null), (binding.Nic().Features, binding.Nic().Steering));
         Assert.Equal(VhostUserProtocolFeatures.ReplyAck, device.BackEnds[0].Chosen);
         Assert.DoesNotContain(VhostUserRequest.GetQueueCount, device.BackEnds[0].Requests);
         Assert.Equal([0u, 1u], device.BackEnds[0].Enabled);
@@ -151,7 +151,7 @@ public sealed class QueuePairTests
             using MemoryMapping queues = MemoryMapping.Map(left.Memory!.Descriptor, 0, left.Record.Grant.Memory.Length, MappingAccess.ReadWrite);
             for (int i = 0; i < 2 * Pairs; i++)
             {
-                queues.Store(left.Record.Grant.Queues[i].Ring.DeviceArea, (uint)(40 + i) << 16);
+                queues.Store(left.Nic().Queues[i].Ring.DeviceArea, (uint)(40 + i) << 16);
             }
 
             await plane.AbandonAsync();
@@ -206,7 +206,7 @@ public sealed class QueuePairTests
         }
 
         await using Plane next = await Plane.StartAsync(device, store);
-        Assert.Equal((BindingPhase.Active, 1), (next.Ledger.Find(id)!.Phase, next.Ledger.Find(id)!.Record.Grant.QueuePairs));
+        Assert.Equal((BindingPhase.Active, 1), (next.Ledger.Find(id)!.Phase, next.Ledger.Find(id)!.Nic().QueuePairs));
     }
 
     [Theory]
@@ -221,8 +221,8 @@ public sealed class QueuePairTests
         await using (Plane plane = await Plane.StartAsync(device, store))
         {
             Binding binding = await plane.BindAsync(Request());
-            IReadOnlyList<QueueGrant> queues = [.. Enumerable.Repeat(binding.Record.Grant.Queues[0], rings)];
-            binding.Save(record => record with { Grant = record.Grant with { Queues = queues } });
+            IReadOnlyList<QueueGrant> queues = [.. Enumerable.Repeat(binding.Nic().Queues[0], rings)];
+            binding.Save(record => record with { Grant = ((Grant)record.Grant) with { Queues = queues } });
             await plane.AbandonAsync();
         }
 

@@ -24,7 +24,7 @@ public sealed class RevocationTests
         Binding binding = await plane.BindAsync(new BindNicRequest { Id = 1, Buffers = 16, QueueSize = 64, Rate = new RateSpecifier(1000, 4096) });
         using StatusReader status = Plane.ReadStatus(binding);
         using Descriptor memory = binding.Memory!.Descriptor.Duplicate();
-        Grant grant = binding.Record.Grant;
+        Grant grant = binding.Nic();
         Assert.Equal((BindingState.Active, true), (status.State, status.LinkUp));
 
         await plane.Bindings.RevokeAsync(binding.Id, RevocationMode.Invisible, default, default);

@@ -191,6 +191,51 @@ public sealed class PolicyEngineTests
 
     private static PolicyQuestion Question() => new("nic0", 64, 2097152, null, null, null);
 
+    [Theory]
+    [InlineData("[\"log\"]", "log", true)]
+    [InlineData("[\"log\"]", "logs", false)]
+    [InlineData("[\"log-*\"]", "log-a", true)]
+    [InlineData("[\"log-*\"]", "kv", false)]
+    [InlineData("[\"kv\", \"*-b\"]", "log-b", true)]
+    [InlineData("[\"*\"]", "log", true)]
+    [InlineData("[\"l?g\"]", "log", false)]
+    [InlineData("[\"l\\\\g\"]", "lg", false)]
+    [InlineData("[]", "log", false)]
+    public void A_storage_area_is_allowed_by_its_name(string areas, string area, bool isAllowed)
+    {
+        using PeerIdentity peer = Peers.Of();
+        PolicyDocument policy = Parse($"{{ \"rules\": [ {{ {Rule}, \"anyone\": true, \"areas\": {areas} }} ] }}");
+        PolicyDecision decision = PolicyEngine.Decide(policy, peer, Question() with { Area = area, Access = AreaAccess.ReadWrite }, default);
+        Assert.Equal((isAllowed, isAllowed), (decision.IsAllowed, PolicyEngine.MaySeeArea(policy, peer, "nic0", area)));
+        Assert.False(PolicyEngine.MaySeeArea(policy, peer, "nic1", area));
+        Assert.Equal(isAllowed ? null : ErrorCode.Unauthorized, decision.Refusal?.Code);
+    }
+
+    [Theory]
+    [InlineData("read", AreaAccess.Read, true)]
+    [InlineData("read", AreaAccess.ReadWrite, false)]
+    [InlineData("readWrite", AreaAccess.ReadWrite, true)]
+    public void Writing_is_allowed_apart_from_reading(string rule, AreaAccess access, bool isAllowed)
+    {
+        using PeerIdentity peer = Peers.Of();
+        PolicyDocument policy = Parse($"{{ \"rules\": [ {{ {Rule}, \"anyone\": true, \"areas\": [\"*\"], \"areaAccess\": \"{rule}\" }} ] }}");
+        Assert.Equal(isAllowed, PolicyEngine.Decide(policy, peer, Question() with { Area = "log", Access = access }, default).IsAllowed);
+    }
+
+    [Theory]
+    [InlineData("\"areas\": [\"log\"], \"areaBytes\": 100", "log", 60, 40, null)]
+    [InlineData("\"areas\": [\"log\"], \"areaBytes\": 100", "log", 61, 40, ErrorCode.StorageExhausted)]
+    [InlineData("\"areas\": [\"log\"], \"areaBytes\": 100", "kv", 1, 0, ErrorCode.Unauthorized)]
+    [InlineData("\"areas\": [\"log\"]", "log", 1, 0, ErrorCode.Unauthorized)]
+    [InlineData("\"areas\": [\"log\"], \"areaBytes\": 100, \"areaAccess\": \"read\"", "log", 1, 0, ErrorCode.Unauthorized)]
+    public void Bytes_of_storage_areas_are_bounded_for_each_user(string members, string area, long bytes, long owned, ErrorCode? refusal)
+    {
+        using PeerIdentity peer = Peers.Of();
+        PolicyDocument policy = Parse($"{{ \"rules\": [ {{ {Rule}, \"anyone\": true, {members} }} ] }}");
+        Assert.Equal(refusal, PolicyEngine.DecideAllocation(policy, peer, "nic0", area, bytes, owned).Refusal?.Code);
+        Assert.Equal(ErrorCode.Unauthorized, PolicyEngine.DecideAllocation(policy, peer, "nic1", area, bytes, owned).Refusal?.Code);
+    }
+
     private static PolicyDecision Decide(string policy, PeerIdentity peer, PolicyQuestion? question = null, UserUsage usage = default) =>
         PolicyEngine.Decide(Parse(policy), peer, question ?? Question(), usage);
 }

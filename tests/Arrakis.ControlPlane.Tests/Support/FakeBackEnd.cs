@@ -28,16 +28,18 @@ internal sealed class FakeBackEnd : IAsyncDisposable
     private readonly BackEndFault _fault;
     private readonly VirtioFeatures _features;
     private readonly ulong? _queuePairs;
+    private readonly byte[]? _configuration;
     private readonly ReadinessLoop _loop = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _serving;
 
-    internal FakeBackEnd(UnixSocket socket, BackEndFault fault, VirtioFeatures features, ulong? queuePairs)
+    internal FakeBackEnd(UnixSocket socket, BackEndFault fault, VirtioFeatures features, ulong? queuePairs, byte[]? configuration = null)
     {
         _socket = socket;
         _fault = fault;
         _features = features;
         _queuePairs = queuePairs;
+        _configuration = configuration;
         _serving = Task.Run(ServeAsync);
     }
 
@@ -105,7 +107,9 @@ internal sealed class FakeBackEnd : IAsyncDisposable
         ulong? number = header.Request switch
         {
             VhostUserRequest.GetFeatures => (ulong)_features,
-            VhostUserRequest.GetProtocolFeatures => (ulong)(VhostUserProtocolFeatures.ReplyAck | (_queuePairs is null ? VhostUserProtocolFeatures.None : VhostUserProtocolFeatures.MultiQueue)),
+            VhostUserRequest.GetProtocolFeatures => (ulong)(VhostUserProtocolFeatures.ReplyAck
+                | (_queuePairs is null ? VhostUserProtocolFeatures.None : VhostUserProtocolFeatures.MultiQueue)
+                | (_configuration is null ? VhostUserProtocolFeatures.None : VhostUserProtocolFeatures.Config)),
             VhostUserRequest.GetQueueCount => _queuePairs ?? 1,
             _ when header.NeedsReply => faulty && _fault.Kind == BackEndFaultKind.Refuse ? 1UL : 0UL,
             _ => null,
@@ -119,7 +123,9 @@ internal sealed class FakeBackEnd : IAsyncDisposable
             Note(header.Request, state);
         }
 
-        byte[] body = header.Request == VhostUserRequest.GetVringBase ? payload : number is { } value ? BitConverter.GetBytes(value) : [];
+        byte[] body = header.Request == VhostUserRequest.GetVringBase ? payload
+            : header.Request == VhostUserRequest.GetConfig ? [.. payload.AsSpan(0, VhostConfigRange.HeaderLength), .. _configuration!.AsSpan(0, payload.Length - VhostConfigRange.HeaderLength)]
+            : number is { } value ? BitConverter.GetBytes(value) : [];
         if (body.Length == 0)
         {
             return;

@@ -25,7 +25,7 @@ internal sealed class FakeDevice : INicDevice
             Networks = [Ipv4Prefix.Parse(network, null)],
         };
 
-    public DeviceOptions Options { get; }
+    public NicDeviceOptions Options { get; }
 
     public string Kind => "soft";
 

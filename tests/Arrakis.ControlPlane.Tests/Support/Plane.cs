@@ -1,6 +1,8 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Areas;
 using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.ControlSocket;
 using Arrakis.ControlPlane.Devices;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.ControlPlane.Keeper;
@@ -8,6 +10,7 @@ using Arrakis.ControlPlane.Policy;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace Arrakis.ControlPlane.Tests.Support;
 
@@ -17,21 +20,35 @@ internal sealed class Plane : IAsyncDisposable
     private readonly ReadinessLoop _loop = new();
     private readonly HolderBell _bell = new();
 
-    internal Plane(FakeDevice device, MemoryStore store, TimeProvider? time = null)
+    private readonly string _state = Directory.CreateTempSubdirectory("arrakis-state-").FullName;
+    private readonly bool _ownsDisk;
+
+    internal Plane(FakeDevice device, MemoryStore store, TimeProvider? time = null, FakeBlockDevice? disk = null)
     {
         Device = device;
+        Disk = disk ?? new FakeBlockDevice();
+        _ownsDisk = disk is null;
         Store = store;
         time ??= TimeProvider.System;
-        Policy = new PolicyStore(new PolicyDocument { Rules = [new PolicyRule { Name = "all", Anyone = true, Devices = ["*"], VirtualFunctions = 100, MemoryBytes = 1L << 40, QueueSize = 1024 }] });
+        Policy = new PolicyStore(new PolicyDocument { Rules = [new PolicyRule { Name = "root", Uid = 0, Devices = ["*"], Areas = ["*"], VirtualFunctions = 100, MemoryBytes = 1L << 40, QueueSize = 1024, Administrator = true }, new PolicyRule { Name = "all", Anyone = true, Devices = ["*"], Areas = ["*"], AreaBytes = 1L << 40, VirtualFunctions = 100, MemoryBytes = 1L << 40, QueueSize = 1024 }] });
         Ledger = new Ledger(time, new Random(1));
         var context = new SessionContext(_loop, time);
         var links = new LinkSupervisor(store, _bell, context, time, NullLogger<LinkSupervisor>.Instance);
         var builder = new BindingBuilder(time, NullLogger<BindingBuilder>.Instance);
-        Bindings = new BindingService(Ledger, Policy, builder, links, _bell, store, _loop, time, NullLogger<BindingService>.Instance);
+        Areas = new AreaDirectory(Options.Create(new DaemonOptions { StateDirectory = Disk.StateDirectory ?? _state }), time, NullLogger<AreaDirectory>.Instance);
+        AreaService = new AreaService(Areas, Ledger, Policy, NullLogger<AreaService>.Instance);
+        Bindings = new BindingService(Ledger, Policy, builder, links, _bell, Areas, store, _loop, time, NullLogger<BindingService>.Instance);
         Recovery = new BindingRecovery(Ledger, Bindings, links, store, context, NullLogger<BindingRecovery>.Instance);
     }
 
     internal FakeDevice Device { get; }
+
+    /// <summary>A block device beside it.</summary>
+    internal FakeBlockDevice Disk { get; }
+
+    internal AreaDirectory Areas { get; }
+
+    internal AreaService AreaService { get; }
 
     internal MemoryStore Store { get; }
 
@@ -44,9 +61,9 @@ internal sealed class Plane : IAsyncDisposable
     internal BindingRecovery Recovery { get; }
 
     /// <summary>Starts as a daemon does: with what is in the store.</summary>
-    internal static async Task<Plane> StartAsync(FakeDevice device, MemoryStore store, TimeProvider? time = null)
+    internal static async Task<Plane> StartAsync(FakeDevice device, MemoryStore store, TimeProvider? time = null, FakeBlockDevice? disk = null, params IReadOnlyList<IDevice> more)
     {
-        var started = new Plane(device, store, time);
+        var started = new Plane(device, store, time, disk);
         LeftDescriptors left = LeftDescriptors.Sort(await store.TakeLeftAsync(default));
         RecordFile record = left.Ledger is { } kept ? RecordFile.Adopt(kept) : RecordFile.Create("arrakis-test-ledger");
         if (left.Ledger is null)
@@ -54,7 +71,8 @@ internal sealed class Plane : IAsyncDisposable
             await store.PutAsync([new NamedDescriptor(StoreNames.Ledger, record.Descriptor)]);
         }
 
-        started.Ledger.Open([device], record);
+        started.Ledger.Open([device, started.Disk, .. more], record);
+        started.Areas.Open(started.Ledger.Devices);
         await started.Recovery.RunAsync(left.Bindings);
         return started;
     }
@@ -71,8 +89,28 @@ internal sealed class Plane : IAsyncDisposable
         return binding;
     }
 
+    /// <summary>Binds a storage area, the grant sent.</summary>
+    internal async Task<Binding> BindAsync(BindStorageRequest request, uint uid = 1000)
+    {
+        using PeerIdentity peer = Peers.Of(uid, uid);
+        Binding binding = await Bindings.BindAsync(peer, request, new object(), default);
+        BindingService.Confirm(binding);
+        return binding;
+    }
+
+    /// <summary>Makes an area for a user, as root.</summary>
+    internal async Task<AreaDescription> CreateAsync(string area, uint owner = 1000, long length = 1 << 20, string? device = null)
+    {
+        using PeerIdentity root = Peers.Of(0, 0);
+        return await AreaService.CreateAsync(root, new CreateAreaRequest { Id = 1, Area = area, Length = length, Owner = owner, Device = device }, TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Ends as a killed daemon does: nothing is taken down.</summary>
-    internal Task AbandonAsync() => Bindings.LetGoAsync();
+    internal async Task AbandonAsync()
+    {
+        await Bindings.LetGoAsync();
+        await Areas.DisposeAsync();
+    }
 
     /// <summary>A copy of a status page that stays readable when the binding is gone.</summary>
     internal static StatusReader ReadStatus(Binding binding) => new(binding.Status!.OpenReadOnlyCopy());
@@ -84,6 +122,15 @@ internal sealed class Plane : IAsyncDisposable
         {
             binding.Close();
         }
+
+        AreaService.Dispose();
+        await Areas.DisposeAsync();
+        if (_ownsDisk)
+        {
+            await Disk.DisposeAsync();
+        }
+
+        Directory.Delete(_state, recursive: true);
 
         _bell.Dispose();
         _loop.Dispose();
@@ -119,4 +166,12 @@ internal sealed class StatusReader(Descriptor page) : IDisposable
         _page.Dispose();
         page.Dispose();
     }
+}
+
+/// <summary>Grants by their kind.</summary>
+internal static class BindingGrants
+{
+    internal static Grant Nic(this Binding binding) => (Grant)binding.Record.Grant;
+
+    internal static StorageGrant Storage(this Binding binding) => (StorageGrant)binding.Record.Grant;
 }

@@ -29,12 +29,12 @@ internal sealed class IgbvfDriver : IFunctionDriver
     public RingFormat? RingFormat => Wire.Rings.RingFormat.Igb;
 
     /// <inheritdoc/>
-    public async Task<FunctionSetup> SetUpAsync(VfioDevice device, SessionRequest request, TimeProvider time, CancellationToken cancellation)
+    public async Task<FunctionSetup> SetUpAsync(VfioDevice device, DmaDomain domain, SessionRequest request, TimeProvider time, CancellationToken cancellation)
     {
         var bar = new BarRegisters(device, RegisterBar);
-        MacAddress mac = await SetUpAsync(bar, request.Grant, time, cancellation).ConfigureAwait(false);
+        MacAddress mac = await SetUpAsync(bar, request.Nic, time, cancellation).ConfigureAwait(false);
         return new FunctionSetup(
-            request.Grant.Features & Offered,
+            request.Nic.Features & Offered,
             [
                 new DoorbellRegister(bar.FileOffset(IgbvfRegister.ReceiveTail), sizeof(uint)),
                 new DoorbellRegister(bar.FileOffset(IgbvfRegister.TransmitTail), sizeof(uint)),

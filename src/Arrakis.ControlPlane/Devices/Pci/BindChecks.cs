@@ -77,7 +77,7 @@ internal sealed class BindChecks(PciBus bus, KernelUse use)
             throw new ArrakisException(
                 ErrorCode.NoIommu,
                 $"No IOMMU stands between {function.Address} and memory: a process that has it could read and write all of the machine's memory.",
-                "Switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on. Only where every holder is trusted like root, set \"allowNoIommu\": true on the device.");
+                "Switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on.");
         }
 
         if (SysfsFile.TryReadText(NoIommuSwitch) is not "Y")

@@ -62,7 +62,9 @@ internal sealed class SoftDevice : INicDevice
     }
 
     /// <inheritdoc/>
-    public DeviceOptions Options => _options;
+    public NicDeviceOptions Options => _options;
+
+    internal SoftDeviceOptions SoftOptions => _options;
 
     /// <inheritdoc/>
     public string Kind => "soft";
@@ -117,15 +119,17 @@ internal sealed class SoftDevice : INicDevice
 
     /// <inheritdoc/>
     public Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation) =>
-        VhostUserSession.OpenAsync(_options.Name, Connect(request.Function), request, context, cancellation);
+        VhostUserSession.OpenAsync(_options.Name, Connect($"vf{request.Function}.sock"), request, context, cancellation);
 
     /// <inheritdoc/>
     public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
         VhostUserSession.Adopt(record.Grant, parts, context);
 
-    private UnixSocket Connect(int function)
+    /// <summary>Connects to one of its functions.</summary>
+    /// <exception cref="ArrakisException">It does not listen.</exception>
+    internal UnixSocket Connect(string socket)
     {
-        string path = Path.Combine(_directory, $"vf{function}.sock");
+        string path = Path.Combine(_directory, socket);
         try
         {
             return UnixSocket.Connect(path, UnixSocketKind.Stream);
@@ -137,8 +141,8 @@ internal sealed class SoftDevice : INicDevice
     }
 
     /// <inheritdoc/>
-    public async Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation) =>
-        _ = await Channel().RequestAsync<DeviceDoneReply>(
+    public Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation) =>
+        RequestAsync(
             id => new ConfigurePortRequest
             {
                 Id = id,
@@ -149,15 +153,26 @@ internal sealed class SoftDevice : INicDevice
                 Rate = identity.Rate,
                 KeepCounters = keepCounters,
             },
-            s_replyTimeout,
-            cancellation).ConfigureAwait(false);
+            cancellation);
 
     /// <inheritdoc/>
-    public async Task ClearPortAsync(int function, CancellationToken cancellation) =>
-        _ = await Channel().RequestAsync<DeviceDoneReply>(id => new ClearPortRequest { Id = id, Port = function }, s_replyTimeout, cancellation).ConfigureAwait(false);
+    public Task ClearPortAsync(int function, CancellationToken cancellation) =>
+        RequestAsync(id => new ClearPortRequest { Id = id, Port = function }, cancellation);
+
+    /// <summary>Asks the device to do something.</summary>
+    /// <exception cref="ArrakisException">It refused, or did not answer in time.</exception>
+    internal async Task RequestAsync(Func<ulong, DeviceRequest> make, CancellationToken cancellation) =>
+        _ = await Channel().RequestAsync<DeviceDoneReply>(make, s_replyTimeout, cancellation).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) =>
+        (await ReadAllPortsAsync(cancellation).ConfigureAwait(false)).Where(static port => !port.Key.StartsWith("blk", StringComparison.Ordinal)).ToDictionary();
+
+    /// <summary>Counters of the ports of one kind.</summary>
+    internal async Task<IReadOnlyDictionary<string, PortCounters>> ReadPortsAsync(string kind, CancellationToken cancellation) =>
+        (await ReadAllPortsAsync(cancellation).ConfigureAwait(false)).Where(port => port.Key.StartsWith(kind, StringComparison.Ordinal)).ToDictionary();
+
+    private async Task<IReadOnlyDictionary<string, PortCounters>> ReadAllPortsAsync(CancellationToken cancellation) =>
         (await Channel().RequestAsync<DeviceCountersReply>(static id => new ReadCountersRequest { Id = id }, s_replyTimeout, cancellation).ConfigureAwait(false)).Ports;
 
     /// <inheritdoc/>

@@ -62,6 +62,16 @@ internal static class SoftDeviceProgram
             arguments.AddRange(["--core", core.ToString(CultureInfo.InvariantCulture)]);
         }
 
+        if (options.Blocks is { } blocks)
+        {
+            arguments.AddRange(
+            [
+                "--block-file", blocks.File,
+                "--block-size", blocks.BlockSize.ToString(CultureInfo.InvariantCulture),
+                "--block-functions", blocks.Functions.ToString(CultureInfo.InvariantCulture),
+            ]);
+        }
+
         return arguments;
     }
 

@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.ControlPlane.Devices.Igbvf;
+using Arrakis.ControlPlane.Devices.Nvme;
 using Arrakis.ControlPlane.Devices.Pci;
 using Arrakis.ControlPlane.Devices.VirtioPci;
 using Arrakis.ControlPlane.Hosting;
@@ -59,12 +60,13 @@ internal sealed class FunctionTaking(PciBus bus, BindChecks checks, DriverBindin
             PciFunction function = checks.Require(address);
             IFunctionDriver found = (function.VendorId, function.DeviceId) switch
             {
+                _ when function.IsNvme => new NvmeDriver(),
                 (Intel, Igb82576 or IgbI350) => new IgbvfDriver(),
                 (Virtio, VirtioNet) => new VirtioPciDriver(),
                 _ => throw new ArrakisException(
                     ErrorCode.InvalidRequest,
                     $"{address} is a {function.VendorId:x4}:{function.DeviceId:x4}, for which there is no ring engine.",
-                    "Virtual functions of Intel's 82576 and I350 and modern virtio-net are served; docs/hardware.md has the list."),
+                    "Virtual functions of Intel's 82576 and I350, modern virtio-net, and NVMe controllers are served; docs/hardware.md has the list."),
             };
             if (driver is not null && driver.Model != found.Model)
             {

@@ -141,7 +141,7 @@ internal sealed class HardwareFunction(FunctionPlace place, QuarantinePolicy pol
                 using (domain)
                 using (device)
                 {
-                    device.Reset();
+                    device.EnsureReset();
                 }
 
                 Enter(FunctionState.Free);

@@ -1,3 +1,4 @@
+using Arrakis.ControlPlane.Devices.Nvme;
 using Arrakis.ControlPlane.Devices.Pci;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native.Pci;
@@ -25,12 +26,14 @@ internal sealed class HardwareParts
         _ => throw new ConfigurationException($"Device '{options.Name}' is of no known kind of hardware."),
     };
 
+    internal NvmeSource SourceOf(NvmeDeviceOptions options) => new(options, _pci.Bus, _pci.Sriov, _taking);
+
     /// <summary>Gives back what an earlier daemon had taken and no device of this one has.</summary>
-    internal async Task RestoreLeftAsync(IEnumerable<INicDevice> devices)
+    internal async Task RestoreLeftAsync(IEnumerable<IDevice> devices)
     {
         HashSet<PciAddress> functions = [];
         HashSet<PciAddress> physical = [];
-        foreach (INicDevice device in devices)
+        foreach (IDevice device in devices)
         {
             for (int i = 0; i < device.FunctionCount; i++)
             {

@@ -29,7 +29,7 @@ internal sealed class VfioNic : INicDevice
     }
 
     /// <inheritdoc/>
-    public DeviceOptions Options => _options;
+    public NicDeviceOptions Options => _options;
 
     /// <inheritdoc/>
     public string Kind => _source.Kind;
@@ -68,6 +68,12 @@ internal sealed class VfioNic : INicDevice
     public async Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation)
     {
         PreparedFunctions prepared = await _source.PrepareAsync(cancellation).ConfigureAwait(false);
+        if (prepared.Driver.RingFormat == RingFormat.Nvme)
+        {
+            await _source.RestoreAsync().ConfigureAwait(false);
+            throw new ArrakisException(ErrorCode.InvalidRequest, $"Device '{_options.Name}' is an NVMe controller and no NIC.", "Make it a device of kind nvme.");
+        }
+
         _driver = prepared.Driver;
         _functions = [.. prepared.Places.Select(place => new HardwareFunction(place, _options.Quarantine, _time, _logger))];
         _logger.LogInformation(
@@ -148,9 +154,9 @@ internal sealed class VfioNic : INicDevice
             throw DeviceErrors.Unavailable(_options.Name, "was reset and cannot go on in rings that others have begun");
         }
 
-        if (request.Grant.QueuePairs > 1)
+        if (request.Nic.QueuePairs > 1)
         {
-            throw DeviceErrors.TooFewQueuePairs(_options.Name, 1, request.Grant.QueuePairs);
+            throw DeviceErrors.TooFewQueuePairs(_options.Name, 1, request.Nic.QueuePairs);
         }
     }
 }

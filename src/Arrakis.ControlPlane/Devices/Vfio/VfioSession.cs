@@ -17,6 +17,9 @@ internal sealed class VfioSession : IDeviceSession
     /// <summary>All that may be kept of a session.</summary>
     internal static readonly IReadOnlyList<string> Parts = [DevicePart, RequestPart, IommufdDomain.IommufdPart, ContainerDomain.GroupPart, ContainerDomain.ContainerPart];
 
+    private static readonly TimeSpan s_watchInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(1);
+
     private readonly HardwareFunction _function;
     private readonly DmaDomain _domain;
     private readonly VfioDevice _device;
@@ -62,7 +65,7 @@ internal sealed class VfioSession : IDeviceSession
             MapMemory(domain, request);
             device.Enable();
             device.RouteInterrupts(request.Events);
-            FunctionSetup setup = await driver.SetUpAsync(device, request, context.Time, cancellation).ConfigureAwait(false);
+            FunctionSetup setup = await driver.SetUpAsync(device, domain, request, context.Time, cancellation).ConfigureAwait(false);
             return new VfioSession(function, domain, device, asked, context, request.Grant.Memory, setup, holder);
         }
         catch
@@ -89,7 +92,6 @@ internal sealed class VfioSession : IDeviceSession
             function, domain, new VfioDevice(device), new EventFd(request), context, record.Grant.Memory, null, new ProcessDescriptor(parts["holder"].Duplicate()));
     }
 
-
     /// <inheritdoc/>
     public BindingRecord Complete(BindingRecord record)
     {
@@ -98,28 +100,50 @@ internal sealed class VfioSession : IDeviceSession
             return record;
         }
 
-        Grant grant = record.Grant;
-        int registers = Grant.EventDescriptor + grant.QueuePairs;
+        int registers = BindingGrant.EventDescriptor + record.Grant.QueueCount();
         return record with
         {
             DomainId = _domain.Id,
-            Grant = grant with
+            Grant = record.Grant switch
             {
-                Features = _setup.Features,
-                Mac = _setup.Mac ?? grant.Mac,
-                Queues =
-                [
-                    .. grant.Queues.Select((queue, i) => queue with
-                    {
-                        KickDescriptor = registers,
-                        EventDescriptor = Grant.EventDescriptor + i / 2,
-                        Doorbell = _setup.Doorbells[i],
-                        EventArm = _setup.EventArm,
-                    }),
-                ],
+                Grant nic => Complete(nic, _setup, registers),
+                StorageGrant storage => Complete(storage, _setup, registers),
+                var other => other,
             },
         };
     }
+
+    private static Grant Complete(Grant grant, FunctionSetup setup, int registers) => grant with
+    {
+        Features = setup.Features,
+        Mac = setup.Mac ?? grant.Mac,
+        Queues =
+        [
+            .. grant.Queues.Select((queue, i) => queue with
+            {
+                KickDescriptor = registers,
+                EventDescriptor = BindingGrant.EventDescriptor + i / 2,
+                Doorbell = setup.Doorbells[i],
+                EventArm = setup.EventArm,
+            }),
+        ],
+    };
+
+    private static StorageGrant Complete(StorageGrant grant, FunctionSetup setup, int registers) => grant with
+    {
+        Features = setup.Features,
+        HasSgl = setup.HasSgl,
+        Queues =
+        [
+            .. grant.Queues.Select((queue, i) => queue with
+            {
+                KickDescriptor = registers,
+                EventDescriptor = BindingGrant.EventDescriptor + i,
+                Doorbell = setup.Doorbells[i],
+                CompletionDoorbell = setup.CompletionDoorbells.Count == 0 ? null : setup.CompletionDoorbells[i],
+            }),
+        ],
+    };
 
     /// <inheritdoc/>
     public TimeSpan StopTimeout { get; } = TimeSpan.FromSeconds(3); // A reset alone takes a tenth of a second (PCI Express 4.0 §6.6.2).
@@ -127,12 +151,32 @@ internal sealed class VfioSession : IDeviceSession
     /// <inheritdoc/>
     public async Task<SessionEnd> WaitForEndAsync(CancellationToken cancellation)
     {
-        await _context.Loop.WaitAsync(_request.Descriptor, Readiness.Read, cancellation).ConfigureAwait(false);
-        return SessionEnd.Removed;
+        if (_setup?.Running is not { } running)
+        {
+            await _context.Loop.WaitAsync(_request.Descriptor, Readiness.Read, cancellation).ConfigureAwait(false);
+            return SessionEnd.Removed;
+        }
+
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        Task removed = _context.Loop.WaitAsync(_request.Descriptor, Readiness.Read, either.Token);
+        Task failed = WatchAsync(running, either.Token);
+        Task first = await Task.WhenAny(removed, failed).ConfigureAwait(false);
+        await either.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(removed, failed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await first.ConfigureAwait(false);
+        return first == removed ? SessionEnd.Removed : SessionEnd.Lost;
     }
 
     /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellation) => Task.Run(TakeAway, cancellation).WaitAsync(cancellation);
+    public async Task StopAsync(CancellationToken cancellation)
+    {
+        if (_setup?.Running is { } running)
+        {
+            await StopAsync(running, cancellation).ConfigureAwait(false);
+        }
+
+        await Task.Run(TakeAway, cancellation).WaitAsync(cancellation).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public void HangUp()
@@ -146,7 +190,31 @@ internal sealed class VfioSession : IDeviceSession
         _request.Dispose();
         _device.Dispose();
         _domain.Dispose();
+        _setup?.Running?.Dispose();
         _function.Release(Interlocked.Exchange(ref _holder, null));
+    }
+
+    private async Task WatchAsync(IRunningFunction running, CancellationToken cancellation)
+    {
+        while (!running.HasFailed)
+        {
+            await Task.Delay(s_watchInterval, _context.Time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    // What does not stop in good order is taken away all the same.
+    private async Task StopAsync(IRunningFunction running, CancellationToken cancellation)
+    {
+        using var limit = new CancellationTokenSource(s_stopLimit, _context.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
+        try
+        {
+            await running.StopAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is FunctionFaultException or LinuxException or ObjectDisposedException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            // The steps that follow ask the function for nothing.
+        }
     }
 
     // From the device's end to the memory's: each step stops all DMA, and the later ones do so where an earlier one failed or is

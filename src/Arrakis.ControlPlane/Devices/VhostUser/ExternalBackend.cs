@@ -13,7 +13,7 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
     private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
 
     /// <inheritdoc/>
-    public DeviceOptions Options => options;
+    public NicDeviceOptions Options => options;
 
     /// <inheritdoc/>
     public string Kind => "vhost-user";

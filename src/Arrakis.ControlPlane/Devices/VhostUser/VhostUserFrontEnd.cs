@@ -14,8 +14,18 @@ internal sealed class VhostUserException(string message, Exception? inner = null
     /// <summary>Features that the back end does not offer and the session cannot do without.</summary>
     internal VirtioFeatures Missing { get; init; }
 
-    /// <summary>How many queue pairs the back end has, where these are too few.</summary>
-    internal int? QueuePairs { get; init; }
+    /// <summary>How many queues, or queue pairs, the back end has, where these are too few.</summary>
+    internal int? Queues { get; init; }
+}
+
+/// <summary>Which device a back end is.</summary>
+internal enum VhostUserKind
+{
+    /// <summary>A NIC (virtio 1.2 §5.1).</summary>
+    Nic,
+
+    /// <summary>A disk (virtio 1.2 §5.2).</summary>
+    Disk,
 }
 
 /// <summary>One ring as it is handed to a back end.</summary>
@@ -40,6 +50,7 @@ internal sealed class VhostUserFrontEnd : IDisposable
     private readonly TimeSpan _timeout;
     private bool _speaksProtocolFeatures;
     private bool _acknowledges;
+    private bool _tellsConfiguration;
 
     /// <summary>Takes over a connection.</summary>
     /// <param name="socket">Connected to the back end; owned.</param>
@@ -63,10 +74,11 @@ internal sealed class VhostUserFrontEnd : IDisposable
     /// <summary>Negotiates features and returns those of virtio in force.</summary>
     /// <param name="wanted">What the data plane understands; of the ring formats, the one that it has.</param>
     /// <param name="required">Of these, what the back end must have.</param>
-    /// <param name="queuePairs">How many will be started.</param>
+    /// <param name="queues">How many queues, or queue pairs, will be started.</param>
+    /// <param name="kind">The kind of device.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="VhostUserException">The back end lacks something that is required, or misbehaves.</exception>
-    internal async Task<VirtioFeatures> NegotiateAsync(VirtioFeatures wanted, VirtioFeatures required, int queuePairs, CancellationToken cancellation)
+    internal async Task<VirtioFeatures> NegotiateAsync(VirtioFeatures wanted, VirtioFeatures required, int queues, VhostUserKind kind, CancellationToken cancellation)
     {
         var offered = (VirtioFeatures)await AskNumberAsync(VhostUserRequest.GetFeatures, cancellation).ConfigureAwait(false);
         VirtioFeatures missing = (VirtioFeatures.Version1 | (wanted & Indispensable) | required) & ~offered;
@@ -75,10 +87,10 @@ internal sealed class VhostUserFrontEnd : IDisposable
             throw new VhostUserException($"The back end offers features {(ulong)offered:x}, without {missing}.") { Missing = missing };
         }
 
-        const VirtioFeatures ForSeveralPairs = VirtioFeatures.NetMultiQueue | VirtioFeatures.VhostUserProtocolFeatures;
-        if (queuePairs > 1 && (offered & ForSeveralPairs) != ForSeveralPairs)
+        VirtioFeatures forSeveral = VirtioFeatures.VhostUserProtocolFeatures | (kind == VhostUserKind.Disk ? VirtioBlockFeatures.MultiQueue : VirtioFeatures.NetMultiQueue);
+        if (queues > 1 && (offered & forSeveral) != forSeveral)
         {
-            throw TooFewPairs(1, queuePairs);
+            throw TooFewQueues(1, queues);
         }
 
         await SendAsync(VhostUserRequest.SetOwner, default, cancellation).ConfigureAwait(false);
@@ -86,13 +98,16 @@ internal sealed class VhostUserFrontEnd : IDisposable
         if (features.HasFlag(VirtioFeatures.VhostUserProtocolFeatures))
         {
             var protocol = (VhostUserProtocolFeatures)await AskNumberAsync(VhostUserRequest.GetProtocolFeatures, cancellation).ConfigureAwait(false);
-            protocol &= VhostUserProtocolFeatures.ReplyAck | (queuePairs > 1 ? VhostUserProtocolFeatures.MultiQueue : VhostUserProtocolFeatures.None);
+            protocol &= VhostUserProtocolFeatures.ReplyAck
+                | (queues > 1 ? VhostUserProtocolFeatures.MultiQueue : VhostUserProtocolFeatures.None)
+                | (kind == VhostUserKind.Disk ? VhostUserProtocolFeatures.Config : VhostUserProtocolFeatures.None);
             await SendNumberAsync(VhostUserRequest.SetProtocolFeatures, (ulong)protocol, cancellation).ConfigureAwait(false);
             _speaksProtocolFeatures = true;
             _acknowledges = protocol.HasFlag(VhostUserProtocolFeatures.ReplyAck);
-            if (queuePairs > 1)
+            _tellsConfiguration = protocol.HasFlag(VhostUserProtocolFeatures.Config);
+            if (queues > 1)
             {
-                await RequirePairsAsync(protocol, queuePairs, cancellation).ConfigureAwait(false);
+                await RequireQueuesAsync(protocol, queues, cancellation).ConfigureAwait(false);
             }
         }
 
@@ -101,25 +116,42 @@ internal sealed class VhostUserFrontEnd : IDisposable
     }
 
     // Of a back end with VHOST_USER_PROTOCOL_F_MQ: others have one pair and do not know the question.
-    private async Task RequirePairsAsync(VhostUserProtocolFeatures protocol, int wanted, CancellationToken cancellation)
+    private async Task RequireQueuesAsync(VhostUserProtocolFeatures protocol, int wanted, CancellationToken cancellation)
     {
         ulong has = protocol.HasFlag(VhostUserProtocolFeatures.MultiQueue)
             ? await AskNumberAsync(VhostUserRequest.GetQueueCount, cancellation).ConfigureAwait(false)
             : 1;
         if (has < (ulong)wanted)
         {
-            throw TooFewPairs((int)has, wanted);
+            throw TooFewQueues((int)has, wanted);
         }
     }
 
-    private static VhostUserException TooFewPairs(int has, int wanted) =>
-        new($"The back end has {has} queue pairs, not {wanted}.") { QueuePairs = has };
+    private static VhostUserException TooFewQueues(int has, int wanted) =>
+        new($"The back end has {has} queues or queue pairs, not {wanted}.") { Queues = has };
+
+    /// <summary>Reads the first bytes of the device's configuration space (virtio 1.2 §2.5).</summary>
+    /// <exception cref="VhostUserException">The back end does not tell.</exception>
+    internal async Task<byte[]> ReadConfigurationAsync(int length, CancellationToken cancellation)
+    {
+        if (!_tellsConfiguration)
+        {
+            throw new VhostUserException("The back end does not tell its device's configuration (VHOST_USER_PROTOCOL_F_CONFIG).");
+        }
+
+        byte[] payload = new byte[VhostConfigRange.HeaderLength + length];
+        BinaryPrimitives.WriteUInt32LittleEndian(payload.AsSpan(sizeof(uint)), (uint)length); // From offset 0 on.
+        byte[] reply = await AskAsync(VhostUserRequest.GetConfig, payload, cancellation).ConfigureAwait(false);
+        return reply.Length == payload.Length
+            ? reply[VhostConfigRange.HeaderLength..]
+            : throw new VhostUserException($"The back end answered GET_CONFIG with {reply.Length} bytes, not {payload.Length}."); // No bytes are the protocol's error.
+    }
 
     /// <summary>Hands over memory and rings, and starts them. Returns when the back end has taken all of it.</summary>
     /// <param name="memory">The memory file.</param>
     /// <param name="length">Its bytes.</param>
     /// <param name="iovaBase">Device address of its first byte; the rings' addresses are counted from it too.</param>
-    /// <param name="rings">The rings, of each pair the receiving one first (virtio 1.2 §5.1.2).</param>
+    /// <param name="rings">The rings, of a NIC's pair the receiving one first (virtio 1.2 §5.1.2).</param>
     /// <param name="cancellation">Gives up.</param>
     internal async Task StartAsync(Descriptor memory, long length, ulong iovaBase, IReadOnlyList<VringSetup> rings, CancellationToken cancellation)
     {

@@ -28,7 +28,7 @@ internal sealed class VirtioPciDriver : IFunctionDriver
     public RingFormat? RingFormat => null;
 
     /// <inheritdoc/>
-    public async Task<FunctionSetup> SetUpAsync(VfioDevice device, SessionRequest request, TimeProvider time, CancellationToken cancellation)
+    public async Task<FunctionSetup> SetUpAsync(VfioDevice device, DmaDomain domain, SessionRequest request, TimeProvider time, CancellationToken cancellation)
     {
         byte[] configuration = new byte[ConfigurationLength];
         int length = device.ReadConfiguration(configuration, 0);
@@ -41,7 +41,7 @@ internal sealed class VirtioPciDriver : IFunctionDriver
         }
 
         var registers = new BarRegisters(device, common.Bar);
-        (VirtioFeatures features, ushort[] places) = await NegotiateAsync(new CommonConfiguration(registers, common.Offset), request.Grant, time, cancellation).ConfigureAwait(false);
+        (VirtioFeatures features, ushort[] places) = await NegotiateAsync(new CommonConfiguration(registers, common.Offset), request.Nic, time, cancellation).ConfigureAwait(false);
         var doorbells = new BarRegisters(device, notify.Bar);
         MacAddress? mac = null;
         if ((features & VirtioFeatures.NetMac) != 0)

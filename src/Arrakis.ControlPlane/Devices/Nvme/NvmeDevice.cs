@@ -1,0 +1,229 @@
+using Arrakis.Contract;
+using Arrakis.Contract.Control;
+using Arrakis.ControlPlane.Bindings;
+using Arrakis.ControlPlane.Devices.Vfio;
+using Arrakis.ControlPlane.Hosting;
+using Arrakis.Native;
+using Arrakis.Native.Vfio;
+using Arrakis.Wire.Rings;
+using Microsoft.Extensions.Logging;
+using Tmds.Linux;
+
+namespace Arrakis.ControlPlane.Devices.Nvme;
+
+/// <summary>
+/// An NVMe controller, or virtual functions of one, as a block device. All functions reach the whole namespace, so areas on it are kept apart
+/// by the library of who has them: the policy gives them to one user only.
+/// </summary>
+internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, TimeProvider time, ILogger<NvmeDevice> logger) : IBlockDevice
+{
+    private const int RegisterBar = 0;
+    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
+
+    private readonly SemaphoreSlim _own = new(1); // Held while the daemon itself has a function, which is then free again soon.
+    private HardwareFunction[] _functions = [];
+    private NvmeDriver? _driver;
+    private BlockGeometry? _geometry;
+
+    /// <inheritdoc/>
+    public DeviceOptions Options => options;
+
+    /// <inheritdoc/>
+    public string Kind => "nvme";
+
+    /// <inheritdoc/>
+    public int FunctionCount => options.FunctionCount;
+
+    /// <inheritdoc/>
+    public bool IsUp => _driver is not null;
+
+    /// <inheritdoc/>
+    public int? ProcessId => null;
+
+    /// <inheritdoc/>
+    public int Restarts => 0;
+
+    /// <inheritdoc/>
+    public RingFormat? OwnRingFormat => RingFormat.Nvme;
+
+    /// <inheritdoc/>
+    public bool ShowsAreas => false;
+
+    /// <inheritdoc/>
+    public bool SessionsResume => false; // A controller that was reset knows nothing of its queues.
+
+    /// <inheritdoc/>
+    public BlockGeometry? GeometryOf(int function) => _geometry;
+
+    /// <inheritdoc/>
+    public bool IsAvailable(int function) => _functions[function].State is FunctionState.Free or FunctionState.Settling or FunctionState.InUse;
+
+    /// <inheritdoc/>
+    public string? BusAddressOf(int function) => function < _functions.Length ? _functions[function].Place.Address.ToString() : null;
+
+    /// <inheritdoc/>
+    public async Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation)
+    {
+        PreparedFunctions prepared = await source.PrepareAsync().ConfigureAwait(false);
+        _functions = [.. prepared.Places.Select(place => new HardwareFunction(place, options.Quarantine, time, logger))];
+        _driver = (NvmeDriver)prepared.Driver;
+        foreach (HardwareFunction function in _functions)
+        {
+            FunctionPlace place = function.Place;
+            if (await TryDescribeAsync(place, cancellation).ConfigureAwait(false) is { } geometry)
+            {
+                _geometry = geometry;
+                function.ReleaseUnseen(); // Nobody else has it: it can zero blocks from now on.
+                logger.LogInformation(
+                    "Device {Device}: {Count} NVMe controllers from {First} on, through VFIO's {Interface} interface; namespace {Namespace} has {Blocks} blocks of {Size} bytes.",
+                    options.Name, _functions.Length, prepared.Places[0].Address, place.Interface, options.Namespace, geometry.BlockCount, geometry.BlockSize);
+                return;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task WaitUpAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public async Task<IDeviceSession> OpenSessionAsync(SessionRequest request, SessionContext context, CancellationToken cancellation)
+    {
+        NvmeDriver driver = _driver ?? throw DeviceErrors.Unavailable(options.Name, "has not started");
+        if (!request.IsFirst)
+        {
+            throw DeviceErrors.Unavailable(options.Name, "was reset and cannot go on in queues that others have begun");
+        }
+
+        HardwareFunction function = _functions[request.Function];
+        await _own.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            return await VfioSession.OpenAsync(function, driver, request, context, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is FunctionFaultException or LinuxException)
+        {
+            throw DeviceErrors.Unavailable(options.Name, $"does not set up function {request.Function} ({function.Place.Address}): {e.Message}", e);
+        }
+        finally
+        {
+            _ = _own.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
+        record.Grant.VirtualFunction < _functions.Length ? VfioSession.Adopt(_functions[record.Grant.VirtualFunction], record, parts, context) : null;
+
+    /// <inheritdoc/>
+    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task ClearAreaAsync(int function, CancellationToken cancellation)
+    {
+        // Whoever had it before this daemon may have left anything in it, and may hold it still.
+        _functions[function].ReleaseUnseen();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task ZeroAsync(IReadOnlyList<BlockExtent> extents, CancellationToken cancellation)
+    {
+        BlockGeometry geometry = _geometry ?? throw DeviceErrors.Unavailable(options.Name, "has not told how many blocks it has");
+        await _own.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            HardwareFunction function = _functions.FirstOrDefault(static one => one.State is FunctionState.Free or FunctionState.Settling)
+                ?? throw DeviceErrors.Unavailable(options.Name, "has no function free to zero blocks by");
+            (DmaDomain domain, VfioDevice device) = await function.OpenAsync(cancellation).ConfigureAwait(false);
+            try
+            {
+                using (domain)
+                using (device)
+                {
+                    await WithControllerAsync(
+                        domain, device, controller => NvmeZeroing.RunAsync(controller, geometry, extents, cancellation), cancellation).ConfigureAwait(false);
+                }
+            }
+            finally
+            {
+                function.Release(null);
+            }
+        }
+        catch (Exception e) when (e is FunctionFaultException or LinuxException)
+        {
+            throw DeviceErrors.Unavailable(options.Name, $"does not zero blocks: {e.Message}", e);
+        }
+        finally
+        {
+            _ = _own.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
+
+    /// <inheritdoc/>
+    public async Task StopAsync(bool keep)
+    {
+        foreach (HardwareFunction function in _functions)
+        {
+            await function.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _functions = [];
+        if (!keep)
+        {
+            await source.RestoreAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _own.Dispose();
+        return default;
+    }
+
+    // Null where a holder of an earlier daemon's has the function.
+    private async Task<BlockGeometry?> TryDescribeAsync(FunctionPlace place, CancellationToken cancellation)
+    {
+        try
+        {
+            (DmaDomain domain, VfioDevice device) = place.Open();
+            using (domain)
+            using (device)
+            {
+                device.Reset();
+                BlockGeometry? geometry = null;
+                await WithControllerAsync(
+                    domain, device, async controller => geometry = await controller.DescribeAsync(options.Namespace, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+                return geometry;
+            }
+        }
+        catch (LinuxException e) when (e.Errno == LibC.EBUSY || e.Errno == LibC.EINVAL || e.Errno == LibC.EPERM)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is FunctionFaultException or LinuxException)
+        {
+            throw DeviceErrors.Unavailable(options.Name, $"does not say what it has ({place.Address}): {e.Message}", e);
+        }
+    }
+
+    // The controller is disabled before its memory goes.
+    private async Task WithControllerAsync(DmaDomain domain, VfioDevice device, Func<NvmeController, Task> use, CancellationToken cancellation)
+    {
+        using var memory = new NvmeMemory();
+        memory.MapInto(domain);
+        device.Enable();
+        NvmeController controller = await NvmeController.EnableAsync(new BarRegisters(device, RegisterBar), memory, time, cancellation).ConfigureAwait(false);
+        try
+        {
+            await use(controller).ConfigureAwait(false);
+        }
+        finally
+        {
+            await controller.DisableAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+}
