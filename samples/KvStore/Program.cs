@@ -1,0 +1,3 @@
+using Arrakis.Samples.KvStore;
+
+return await StoreCommand.Create().Parse(args).InvokeAsync();
