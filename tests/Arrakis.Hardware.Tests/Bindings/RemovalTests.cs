@@ -28,6 +28,39 @@ public sealed class RemovalTests
         Assert.Contains(refusal.Code, new[] { ErrorCode.NoFreeVirtualFunction, ErrorCode.DeviceUnavailable }); // As known before, or found out now.
     }
 
+    [Theory]
+    [InlineData("group")]
+    [InlineData("cdev")]
+    public async Task A_card_that_is_taken_out_has_its_functions_revoked_and_let_go(string vfio)
+    {
+        await using HardwareDaemon daemon = await HardwareDaemon.StartAsync("igbvf", vfio);
+        await using ArrakisClient client = await daemon.ConnectAsync();
+        await using EchoingBinding first = await EchoingBinding.BindAsync(client);
+        await using EchoingBinding second = await EchoingBinding.BindAsync(client);
+        await using KernelTraffic traffic = KernelTraffic.Start(first.Nic);
+        await traffic.MoreAsync(20);
+        Task removed = Task.Run(() => LabMachine.Igb.Write("remove", "1"), Cancellation);
+        try
+        {
+            // The kernel takes one after the other, each once its holder has closed it.
+            Assert.Equal(BindingState.Revoked, (await first.TakenAsync()).State);
+            await first.DisposeAsync();
+            Assert.Equal(BindingState.Revoked, (await second.TakenAsync()).State);
+            await second.DisposeAsync();
+            await removed.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+            Assert.False(LabMachine.Igb.Exists);
+            await daemon.UntilNothingIsBoundAsync();
+            ArrakisException refusal = await Assert.ThrowsAsync<ArrakisException>(() => EchoingBinding.BindAsync(client));
+            Assert.Contains(refusal.Code, new[] { ErrorCode.NoFreeVirtualFunction, ErrorCode.DeviceUnavailable });
+        }
+        finally
+        {
+            await first.DisposeAsync();
+            await second.DisposeAsync();
+            await PutBackAsync(removed);
+        }
+    }
+
     [Fact]
     public async Task A_holder_that_keeps_a_function_is_killed_where_the_configuration_says_so()
     {
@@ -41,5 +74,11 @@ public sealed class RemovalTests
         await using EchoingBinding next = await EchoingBinding.BindAsync(client);
         await using KernelTraffic traffic = KernelTraffic.Start(next.Nic);
         await traffic.MoreAsync(20);
+    }
+
+    private static async Task PutBackAsync(Task removed)
+    {
+        await removed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await LabMachine.Igb.ComeBackAsync();
     }
 }

@@ -58,6 +58,13 @@ internal sealed class HardwareDaemon : IAsyncDisposable
     /// <summary>A conversation with the daemon.</summary>
     public ValueTask<ArrakisClient> ConnectAsync() => Daemon.ConnectAsync(TestContext.Current.CancellationToken);
 
+    /// <summary>Waits until nothing is bound: what a process that ended has left is taken down after its end.</summary>
+    public async Task UntilNothingIsBoundAsync()
+    {
+        await using ArrakisClient client = await ConnectAsync();
+        await Daemon.UntilAsync(async () => (await client.ListBindingsAsync(TestContext.Current.CancellationToken)).Count == 0, "an end of all bindings", TestContext.Current.CancellationToken);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Daemon.DisposeAsync();

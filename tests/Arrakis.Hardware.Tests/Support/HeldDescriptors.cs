@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using Arrakis.Native;
+using Arrakis.Native.Vfio;
 using Tmds.Linux;
 
 namespace Arrakis.Hardware.Tests.Support;
@@ -20,6 +22,15 @@ internal static class HeldDescriptors
         int copy = LibC.fcntl(int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture), LibC.F_DUPFD_CLOEXEC, 0);
         Assert.True(copy >= 0);
         return new Descriptor(copy);
+    }
+
+    /// <summary>What a function may do by its command register: answer memory accesses, and start its own (PCI 3.0 §6.2.2).</summary>
+    public static int ReadAccess(VfioDevice device)
+    {
+        const int Register = 4, MemorySpaceAndBusMaster = 6;
+        byte[] command = new byte[sizeof(ushort)];
+        Assert.Equal(command.Length, device.ReadConfiguration(command, Register));
+        return BinaryPrimitives.ReadUInt16LittleEndian(command) & MemorySpaceAndBusMaster;
     }
 
     private static string[] Paths() => Directory.GetFileSystemEntries("/proc/self/fd");

@@ -9,6 +9,9 @@ internal static class LabMachine
     /// <summary>The trait's value for the machine without an IOMMU.</summary>
     public const string WithoutIommu = "no-iommu";
 
+    /// <summary>The trait's value for what rehearses a machine that stops: the test of scripts/lab/run-tests runs it.</summary>
+    public const string Rehearsal = "rehearsal";
+
     /// <summary>Hugepages of 2 MiB, reserved when it boots.</summary>
     public const int HugePages = 128;
 

@@ -77,6 +77,18 @@ internal sealed record PciFunction(string Address)
         }
     }
 
+    /// <summary>Has the kernel look for it again after it was removed, and waits for its network interface.</summary>
+    public async Task ComeBackAsync()
+    {
+        WriteFile("/sys/bus/pci/rescan", "1");
+        long start = TimeProvider.System.GetTimestamp();
+        while (!Directory.Exists(Path.Combine(Folder, "net")))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < s_patience, $"{Address} does not come back.");
+            await Task.Delay(s_pause, TestContext.Current.CancellationToken);
+        }
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Address;
 
