@@ -11,7 +11,7 @@ export DOTNET_CLI_USE_MSBUILD_SERVER := 0
 export UseSharedCompilation := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-hardware lab demo bench-udp bench-nic bench-gc bench-micro plots pack publish install format clean
+.PHONY: help setup build test test-hardware lab demo bench-udp bench-nic bench-storage bench-nvme bench-gc bench-micro plots pack publish install format clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,6 +52,16 @@ bench-nic: ## Writes frames a second and cycles a frame beside DPDK's driver to 
 	@scripts/setup build bench
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/bench-nic
+
+bench-nvme: ## Writes what the NVMe driver takes for a request, beside the same in C, to artifacts/bench-nvme.json; QUICK=1 is a short form.
+	@scripts/setup build
+	dotnet build benchmarks/Arrakis.NvmeCost -c $(CONFIGURATION) -v q
+	@scripts/bench-nvme
+
+bench-storage: ## Writes storage areas beside the kernel's files to artifacts/bench-storage.json; QUICK=1 is a short form (root).
+	@scripts/setup build bench
+	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
+	@scripts/bench-storage
 
 bench-gc: ## Writes what collections do to the tail to artifacts/bench-gc.json; QUICK=1 is a short form (root).
 	@scripts/setup build demo aot

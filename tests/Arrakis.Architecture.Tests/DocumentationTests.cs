@@ -51,6 +51,7 @@ public sealed partial class DocumentationTests
         {
             ["make", .. var goals] => goals.All(goal => targets.Contains(goal) || goal.Contains('=', StringComparison.Ordinal)),
             ["arrakisctl", "completion", ..] => true, // Tests source its output in each shell.
+            ["arrakisctl", "area", var name, .. var rest] => HasOptions(Built("Arrakis.Ctl", "arrakisctl"), ["area", name, "--help"], rest),
             ["arrakisctl", var name, .. var rest] => HasOptions(Built("Arrakis.Ctl", "arrakisctl"), [name, "--help"], rest),
             ["/usr/lib/arrakis/arrakisd", .. var rest] => HasOptions(Built("Arrakis.ControlPlane", "arrakisd"), ["--help"], rest),
             ["source", "<(arrakisctl", "completion", ..] => true,

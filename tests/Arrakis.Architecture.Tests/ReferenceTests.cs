@@ -13,6 +13,7 @@ public sealed partial class ReferenceTests
     [InlineData("### Members of socket", "SocketOptions")]
     [InlineData("### Members of limits", "LimitOptions")]
     [InlineData("### Members of every device", "DeviceOptions")]
+    [InlineData("### Members of every NIC", "NicDeviceOptions")]
     [InlineData("### Members of a soft device", "SoftDeviceOptions")]
     [InlineData("### Members of a vhost-user device", "VhostUserDeviceOptions")]
     public void Every_member_of_the_configuration_is_documented_and_no_other(string heading, string record) =>
@@ -24,6 +25,18 @@ public sealed partial class ReferenceTests
     [InlineData("### Members of a pci device", "PciDeviceOptions")]
     public void Every_member_of_a_hardware_device_is_documented_and_no_other(string heading, string record) =>
         AssertSame(Members("src/Arrakis.ControlPlane/Hosting/HardwareDeviceOptions.cs", record), Table(heading));
+
+    [Theory]
+    [InlineData("### Members of blocks", "SoftBlockOptions")]
+    [InlineData("### Members of a vhost-user-block device", "VhostUserBlockDeviceOptions")]
+    [InlineData("### Members of a disk", "VhostUserDiskOptions")]
+    [InlineData("### Members of an nvme device", "NvmeDeviceOptions")]
+    public void Every_member_of_a_block_device_is_documented_and_no_other(string heading, string record) =>
+        AssertSame(Members("src/Arrakis.ControlPlane/Hosting/BlockDeviceOptions.cs", record), Table(heading));
+
+    [Fact]
+    public void Every_member_of_the_export_is_documented_and_no_other() =>
+        AssertSame(Members("src/Arrakis.ControlPlane/Hosting/ExportOptions.cs", "ExportOptions"), Table("### Members of export"));
 
     [Fact]
     public void Every_member_of_a_policy_rule_is_documented_and_no_other() =>

@@ -18,6 +18,12 @@ internal static class Campaign
         new DeviceRingTarget(),
         new DriverRingTarget(),
         new IgbRingTarget(),
+        new NvmeTarget(),
+        new BlockRingTarget(),
+        new CatalogueTarget(),
+        new AreaFileTarget(),
+        new LogImageTarget(),
+        new RespTarget(),
     ];
 
     /// <summary>Runs the corpus and so many mutated inputs. An input that breaks a promise is named by seed and number.</summary>

@@ -9,10 +9,13 @@ public sealed class LabTests : IDisposable
 {
     private const int Ended = 124;
     private const int NoEnd = 125;
+    private const string Rehearsed = "Arrakis.Hardware.Tests.Rehearsal.";
 
     // The build's output is artifacts/build/bin/PROJECT/CONFIGURATION.
     private static readonly string s_root = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
+
+    private static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Name;
 
     private readonly DirectoryInfo _temporary = Directory.CreateTempSubdirectory("arrakis-lab-test");
 
@@ -47,18 +50,48 @@ public sealed class LabTests : IDisposable
         AssertNothingIsLeft();
     }
 
+    [Fact]
+    public async Task What_a_stopped_machine_leaves_without_a_result_runs_in_another_and_a_failed_test_does_not()
+    {
+        string result = Path.Combine(_temporary.FullName, "result");
+        (int code, string output, string errors) = await RunAsync("run-tests", "", Configuration, "rehearsal", result, "-noLogo", "-noColor");
+
+        Assert.Equal(1, code);
+        Assert.Equal(2, errors.Split("processor 1 of the machine stood still for 8 s").Length - 1);
+        Assert.Contains("CPU#1", errors, StringComparison.Ordinal); // What QEMU says the processors were at.
+        string[] lines = [.. output.Split('\n').Where(static line => line.StartsWith("run-tests:", StringComparison.Ordinal))];
+        Assert.Equal(
+            [
+                $"run-tests: a test of {Rehearsed}ClassThatHasFailedTests failed before the machine stopped; it is not repeated:",
+                $"run-tests: boot 1 ended with code 123; without a result: {Rehearsed}ClassThatIsInterruptedTests",
+                $"run-tests: the machine stopped in {Rehearsed}ClassThatIsInterruptedTests",
+                $"run-tests: boot 2 ended with code 123; without a result: {Rehearsed}ClassThatIsInterruptedTests",
+            ],
+            lines);
+        Assert.Equal(
+            [$"{Rehearsed}ClassThatHasEndedTests.trx", $"{Rehearsed}ClassThatIsInterruptedTests.trx"],
+            Directory.GetFiles(result, "*.trx").Select(Path.GetFileName).Order());
+        Assert.All(Directory.GetFiles(result, "*.trx"), static file => Assert.Contains("passed=\"1\" failed=\"0\"", File.ReadAllText(file), StringComparison.Ordinal));
+        Assert.Contains("Its_failure_counts [FAIL]", await File.ReadAllTextAsync(Path.Combine(result, $"{Rehearsed}ClassThatHasFailedTests.log"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Directory.Delete(result, recursive: true);
+        AssertNothingIsLeft();
+    }
+
     public void Dispose() => _temporary.Delete(recursive: true);
 
-    private async Task<(int Code, string Output, string Errors)> BootAsync(string input, params string[] arguments)
+    private Task<(int Code, string Output, string Errors)> BootAsync(string input, params string[] arguments) =>
+        RunAsync("boot", input, ["--configuration", Configuration, .. arguments]);
+
+    private async Task<(int Code, string Output, string Errors)> RunAsync(string script, string input, params string[] arguments)
     {
-        string configuration = new DirectoryInfo(AppContext.BaseDirectory).Name;
-        var start = new ProcessStartInfo(Path.Combine(s_root, "scripts/lab/boot"), ["--configuration", configuration, .. arguments])
+        var start = new ProcessStartInfo(Path.Combine(s_root, "scripts/lab", script), arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
         start.Environment["TMPDIR"] = _temporary.FullName;
+        start.Environment["LAB_PATIENCE"] = "8";
         using Process process = Process.Start(start)!;
         try
         {

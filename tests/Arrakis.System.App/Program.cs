@@ -11,6 +11,9 @@ try
         case nameof(FilteredEcho):
             await FilteredEcho.PlayAsync(Order<FilteredEchoOrder>());
             break;
+        case nameof(FilteredStorage):
+            await FilteredStorage.PlayAsync(Order<FilteredStorageOrder>());
+            break;
         case nameof(Echo):
             await Echo.PlayAsync(Order<EchoOrder>());
             break;

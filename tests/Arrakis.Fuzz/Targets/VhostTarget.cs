@@ -46,7 +46,7 @@ internal sealed class VhostTarget : FuzzTarget, IDisposable
     {
         (UnixSocket frontEnd, UnixSocket backEnd) = UnixSocket.Pair(UnixSocketKind.Stream);
         using (frontEnd)
-        using (var session = new VhostSession(backEnd, _core.Functions[0], _loop, 256))
+        using (var session = new VhostSession(backEnd, new NetworkFunction(_core.Functions[0], _loop), _loop, 256))
         {
             var reader = new InputReader(input);
             byte[] replies = new byte[1024];

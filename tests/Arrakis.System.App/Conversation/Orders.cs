@@ -36,6 +36,19 @@ public enum Attack
 /// <summary>Order of <see cref="Roles.FilteredEcho"/>.</summary>
 public sealed record FilteredEchoOrder(string ControlSocket, ServerApi Api, int Core, ushort Port);
 
+/// <summary>How an application asks for blocks.</summary>
+public enum StorageApi
+{
+    /// <summary>It submits requests and polls for results itself.</summary>
+    Batch,
+
+    /// <summary>It awaits them on a reactor.</summary>
+    Async,
+}
+
+/// <summary>Order of <see cref="Roles.FilteredStorage"/>.</summary>
+public sealed record FilteredStorageOrder(string ControlSocket, string Area, StorageApi Api, int Core, long Requests);
+
 /// <summary>Order of <see cref="Roles.Echo"/>.</summary>
 public sealed record EchoOrder(string ControlSocket, ServerApi Api, int Bindings, ushort Port, WhenAskedBack WhenAskedBack);
 
