@@ -74,9 +74,11 @@ public sealed class StorageReactorTests
         using var two = new MemoryBlockDevice();
         await using StorageBinding second = two.Bind();
         using Reactor reactor = Reactor.Start(nic.Queues[0], [first.Queues[0], second.Queues[0]]);
+        var bound = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously); // What comes before is for nobody.
         Task work = reactor.RunAsync(async () =>
         {
             using var socket = new UdpSocket(7);
+            bound.SetResult();
             byte[] bytes = new byte[100];
             BlockBuffer buffer = Filled(first.Queues[0], 0);
             BlockBuffer other = Filled(second.Queues[0], 0);
@@ -91,6 +93,7 @@ public sealed class StorageReactorTests
                 await socket.SendToAsync(other.Span[..length].ToArray(), from);
             }
         });
+        await bound.Task.WaitAsync(TestDevice.Deadline, TestContext.Current.CancellationToken);
         for (int i = 0; i < 50; i++)
         {
             nicDevice.Deliver(TestFrames.Udp(1, 7, [(byte)i, 2, 3]));
