@@ -75,7 +75,7 @@ bench-micro: ## Writes nanoseconds and allocated bytes of each part to artifacts
 	@scripts/bench-micro
 
 plots: ## Draws the pictures of the pages, docs/pictures/*.svg, from what the bench targets left in artifacts.
-	@scripts/setup build
+	@scripts/setup build plots
 	dotnet build benchmarks/Arrakis.Plots -c $(CONFIGURATION) -v q
 	@scripts/plots
 
