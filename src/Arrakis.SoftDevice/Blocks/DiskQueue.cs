@@ -21,6 +21,7 @@ internal sealed class DiskQueue : IDisposable
     private const int KernelDepth = 1024;
     private const int MaxRequestsOfPort = 256;
     private const int BufferCount = 4;
+    private const int ZerosLength = 1 << 20;
     private const uint Alignment = VirtioBlockRequest.SectorSize; // of memory; the least that a disk may ask for is less (statx(2), stx_dio_mem_align)
     private const ulong FlushTag = ulong.MaxValue;
     private const int OperationNotSupported = -95; // EOPNOTSUPP
@@ -33,6 +34,7 @@ internal sealed class DiskQueue : IDisposable
     private readonly Queue<int> _waitForBuffer = new(MaxRequests);
     private readonly Queue<int> _waitForRoom = new(MaxRequests);
     private readonly MemoryPiece[] _pieces = new MemoryPiece[DeviceRing.MaxChainLength];
+    private TransferBuffers? _zeros; // Where the disk's file system cannot zero a range: tmpfs, or ext4 without extents.
     private List<int> _flushing = new(MaxRequests);
     private List<int> _waitForFlush = new(MaxRequests);
     private bool _isFlushing;
@@ -75,6 +77,7 @@ internal sealed class DiskQueue : IDisposable
         request.DataLength = 0;
         request.IsDurable = work.Type is VirtioBlockType.Write or VirtioBlockType.Discard or VirtioBlockType.WriteZeroes
             && (queue.Ring.Features & VirtioBlockFeatures.Flush) == 0;
+        request.WritesZeros = false;
         request.IsOneDurableWrite = request.IsDurable && work.Type == VirtioBlockType.Write && _freeCount == MaxRequests - 1;
         queue.Hold();
         switch (work.Type)
@@ -140,6 +143,7 @@ internal sealed class DiskQueue : IDisposable
         _kernel.Dispose();
         _vectors.Dispose();
         _buffers.Dispose();
+        _zeros?.Dispose();
     }
 
     private void FillRow(int index, DeviceRing ring, in BlockRequest work)
@@ -201,9 +205,18 @@ internal sealed class DiskQueue : IDisposable
                 (uint)request.HeadCount,
                 request.IsOneDurableWrite ? IoUringOperation.Durable : 0);
         }
+        else if (_zeros is not null && IsZeroRange(request))
+        {
+            request.WritesZeros = true;
+            request.PartLength = Math.Min(request.PartLength, ZerosLength);
+            _vectors.Clear(index);
+            _vectors.Add(index, _zeros.AddressOf(0), (uint)request.PartLength);
+            (ulong vectors, int count) = _vectors.Head(index, request.PartLength, out _);
+            operation = new IoUringOperation(IoUringOpcode.WriteVector, (ulong)index, place, vectors, (uint)count, 0);
+        }
         else
         {
-            uint mode = request.Work.Type == VirtioBlockType.Discard || request.Work.MayUnmap ? IoUringOperation.PunchHole : IoUringOperation.ZeroRange;
+            uint mode = IsZeroRange(request) ? IoUringOperation.ZeroRange : IoUringOperation.PunchHole;
             operation = new IoUringOperation(IoUringOpcode.Allocate, (ulong)index, place, (ulong)request.PartLength, mode, 0);
         }
 
@@ -213,7 +226,15 @@ internal sealed class DiskQueue : IDisposable
     private void OnPartDone(int index, int result)
     {
         DiskRequest request = _requests[index];
-        bool isTransfer = request.Work.Type is VirtioBlockType.Read or VirtioBlockType.Write;
+        if (result == OperationNotSupported && IsZeroRange(request) && !request.WritesZeros)
+        {
+            _zeros ??= new TransferBuffers(1, ZerosLength);
+            Issue(index);
+            return;
+        }
+
+        bool hasData = request.Work.Type is VirtioBlockType.Read or VirtioBlockType.Write;
+        bool isTransfer = hasData || request.WritesZeros;
 
         // A transfer of nothing is the end of a file that was truncated.
         if (result < 0 || (isTransfer && result == 0))
@@ -223,7 +244,7 @@ internal sealed class DiskQueue : IDisposable
         }
 
         long done = isTransfer ? result : request.PartLength;
-        if (isTransfer)
+        if (hasData)
         {
             _vectors.Advance(RowOf(index), request.HeadCount, request.HeadRest, done);
         }
@@ -242,6 +263,8 @@ internal sealed class DiskQueue : IDisposable
             Finish(index, VirtioBlockStatus.Ok);
         }
     }
+
+    private static bool IsZeroRange(DiskRequest request) => request.Work is { Type: VirtioBlockType.WriteZeroes, MayUnmap: false };
 
     private void JoinFlush(int index)
     {

@@ -29,6 +29,9 @@ internal sealed class DiskRequest
     /// <summary>Whether it is a write that the kernel completes when it is durable, so that no flush has to follow.</summary>
     public bool IsOneDurableWrite { get; set; }
 
+    /// <summary>Whether it makes blocks zeros by writing them: the disk's file system does not know how.</summary>
+    public bool WritesZeros { get; set; }
+
     /// <summary>Bytes of the part that is under way.</summary>
     public long PartLength { get; set; }
 

@@ -17,10 +17,10 @@ internal sealed class BlocksUnderTest : IDisposable
     private readonly BlockMedium _medium;
     private readonly DeviceCore _core;
 
-    public BlocksUnderTest(string backing, RingFormat format, int fileBlocks = 256, VirtioFeatures features = VirtioFeatures.None, int dataSize = 16384)
+    public BlocksUnderTest(string backing, RingFormat format, int fileBlocks = 256, VirtioFeatures features = VirtioFeatures.None, int dataSize = 16384, string? folder = null)
     {
         // The disk's file is beside the test's program, on whatever the machine has for a disk.
-        string folder = backing == "memory" ? "/dev/shm" : AppContext.BaseDirectory;
+        folder ??= backing == "memory" ? "/dev/shm" : AppContext.BaseDirectory;
         Path = System.IO.Path.Combine(folder, $"blocks-{Guid.NewGuid():N}");
         byte[] content = new byte[fileBlocks * BlockSize];
         new Random(1).NextBytes(content);
