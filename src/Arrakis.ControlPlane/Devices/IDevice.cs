@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
@@ -23,10 +24,10 @@ internal interface IDevice : IAsyncDisposable
     bool IsUp { get; }
 
     /// <summary>The device process, where the daemon runs one.</summary>
-    int? ProcessId { get; }
+    int? ProcessId => null;
 
     /// <summary>How often it was started again.</summary>
-    int Restarts { get; }
+    int Restarts => 0;
 
     /// <summary>The layout of its rings; null where it takes those that are asked for.</summary>
     RingFormat? OwnRingFormat => null;
@@ -64,8 +65,9 @@ internal interface IDevice : IAsyncDisposable
     /// <param name="context">What it waits with.</param>
     IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context);
 
-    /// <summary>Counters by port.</summary>
-    Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation);
+    /// <summary>Counters by port; none where it does not count.</summary>
+    Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) =>
+        Task.FromResult<IReadOnlyDictionary<string, PortCounters>>(ReadOnlyDictionary<string, PortCounters>.Empty);
 
     /// <summary>Lets go of it; a device that is kept goes on without the daemon.</summary>
     Task StopAsync(bool keep);

@@ -14,8 +14,7 @@ public sealed partial class ArrakisClient
         ArgumentNullException.ThrowIfNull(request);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(request.Timeout, TimeSpan.Zero, nameof(request));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Timeout, TimeSpan.FromDays(1), nameof(request));
-        ControlConnection connection = await GetConnectionAsync(cancellationToken).ConfigureAwait(false);
-        ControlAnswer answer = await connection.RequestAsync(
+        return await BindAsync<BindStorageReply, StorageBinding>(
             id => new BindStorageRequest
             {
                 Id = id,
@@ -26,28 +25,7 @@ public sealed partial class ArrakisClient
                 Buffers = request.Buffers,
                 BufferSize = request.BufferSize,
             },
+            (reply, descriptors) => new StorageBinding(reply.Grant, descriptors, ReleaseQuietlyAsync, request.OnRevocationRequested, request.Timeout),
             cancellationToken).ConfigureAwait(false);
-        if (answer.Reply is not BindStorageReply { Grant: { } grant })
-        {
-            answer.CloseDescriptors();
-            throw ControlConnection.Unexpected(answer.Reply);
-        }
-
-        _live[(grant.BindingId, grant.Generation)] = 0;
-        try
-        {
-            return new StorageBinding(
-                grant,
-                answer.Descriptors,
-                binding => ReleaseQuietlyAsync(binding.Grant.BindingId, binding.Grant.Generation),
-                request.OnRevocationRequested,
-                request.Timeout);
-        }
-        catch
-        {
-            answer.CloseDescriptors();
-            await ReleaseQuietlyAsync(grant.BindingId, grant.Generation).ConfigureAwait(false);
-            throw;
-        }
     }
 }

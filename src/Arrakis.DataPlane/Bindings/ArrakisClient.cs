@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.DataPlane.Nic;
+using Arrakis.Native;
 using Arrakis.Native.Events;
 
 namespace Arrakis;
@@ -62,8 +63,7 @@ public sealed partial class ArrakisClient : IAsyncDisposable
     public async ValueTask<NicBinding> BindNicAsync(NicRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ControlConnection connection = await GetConnectionAsync(cancellationToken).ConfigureAwait(false);
-        ControlAnswer answer = await connection.RequestAsync(
+        return await BindAsync<BindNicReply, NicBinding>(
             id => new BindNicRequest
             {
                 Id = id,
@@ -78,24 +78,8 @@ public sealed partial class ArrakisClient : IAsyncDisposable
                 Rate = request.Rate,
                 Filter = request.Filter,
             },
+            (reply, descriptors) => new NicBinding(reply.Grant, descriptors, ReleaseQuietlyAsync, request.OnRevocationRequested),
             cancellationToken).ConfigureAwait(false);
-        if (answer.Reply is not BindNicReply { Grant: { } grant })
-        {
-            answer.CloseDescriptors();
-            throw ControlConnection.Unexpected(answer.Reply);
-        }
-
-        _live[(grant.BindingId, grant.Generation)] = 0;
-        try
-        {
-            return new NicBinding(grant, answer.Descriptors, ReleaseQuietlyAsync, request.OnRevocationRequested);
-        }
-        catch
-        {
-            answer.CloseDescriptors();
-            await ReleaseQuietlyAsync(grant.BindingId, grant.Generation).ConfigureAwait(false);
-            throw;
-        }
     }
 
     /// <summary>Lists the bindings of this process's user, or all for an administrator.</summary>
@@ -277,7 +261,40 @@ public sealed partial class ArrakisClient : IAsyncDisposable
         }
     }
 
-    private ValueTask ReleaseQuietlyAsync(NicBinding binding) => ReleaseQuietlyAsync(binding.Grant.BindingId, binding.Grant.Generation);
+    /// <summary>Binds something, and makes what the application gets of it. Where that cannot be made, it is given back.</summary>
+    private async ValueTask<TBinding> BindAsync<TReply, TBinding>(
+        Func<ulong, ControlRequest> make, Func<TReply, IReadOnlyList<Descriptor>, TBinding> take, CancellationToken cancellation)
+        where TReply : ControlReply
+    {
+        ControlConnection connection = await GetConnectionAsync(cancellation).ConfigureAwait(false);
+        ControlAnswer answer = await connection.RequestAsync(make, cancellation).ConfigureAwait(false);
+        if (answer.Reply is not TReply reply || GrantOf(reply) is not { } grant)
+        {
+            answer.CloseDescriptors();
+            throw ControlConnection.Unexpected(answer.Reply);
+        }
+
+        _live[(grant.BindingId, grant.Generation)] = 0;
+        try
+        {
+            return take(reply, answer.Descriptors);
+        }
+        catch
+        {
+            answer.CloseDescriptors();
+            await ReleaseQuietlyAsync(grant.BindingId, grant.Generation).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static BindingGrant? GrantOf(ControlReply reply) => reply switch
+    {
+        BindNicReply nic => nic.Grant,
+        BindStorageReply storage => storage.Grant,
+        _ => null,
+    };
+
+    private ValueTask ReleaseQuietlyAsync(DeviceBinding binding) => ReleaseQuietlyAsync(binding.Id, binding.Generation);
 
     private async ValueTask ReleaseQuietlyAsync(ulong bindingId, uint generation)
     {
@@ -324,13 +341,7 @@ public sealed partial class ArrakisClient : IAsyncDisposable
     private void TakeOrphan(ControlAnswer answer)
     {
         answer.CloseDescriptors();
-        BindingGrant? grant = answer.Reply switch
-        {
-            BindNicReply nic => nic.Grant,
-            BindStorageReply storage => storage.Grant,
-            _ => null,
-        };
-        if (grant is not null)
+        if (GrantOf(answer.Reply) is { } grant)
         {
             // The bind was cancelled, but the daemon had done it.
             _owed.Enqueue((grant.BindingId, grant.Generation));

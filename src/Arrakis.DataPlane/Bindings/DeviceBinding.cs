@@ -76,6 +76,9 @@ public abstract class DeviceBinding : IAsyncDisposable
     /// <summary>Its number.</summary>
     internal ulong Id => _grant.BindingId;
 
+    /// <summary>Its generation.</summary>
+    internal uint Generation => _grant.Generation;
+
     /// <summary>Whether the device's registers were taken away. Pollers only.</summary>
     internal bool AreRegistersFaulted => _memory.Registers.IsFaulted;
 
@@ -164,8 +167,33 @@ public abstract class DeviceBinding : IAsyncDisposable
     /// <summary>Gives the binding back to the control plane.</summary>
     private protected abstract ValueTask ReleaseAsync();
 
-    /// <summary>Names the queues whose pollers are to be waited for.</summary>
-    private protected void SetPollers(BindingQueue[] queues) => _pollers = queues;
+    /// <summary>Makes the queues, whose pollers are waited for at the end. Where one cannot be made, nothing stays mapped.</summary>
+    /// <exception cref="InvalidGrantException">A descriptor is not what the grant says.</exception>
+    private protected TQueue[] MakeQueues<TQueue>(int count, Func<int, TQueue> make)
+        where TQueue : BindingQueue
+    {
+        var queues = new TQueue[count];
+        try
+        {
+            for (int i = 0; i < count; i++)
+            {
+                queues[i] = make(i);
+            }
+        }
+        catch (Exception e)
+        {
+            _memory.Dispose();
+            if (BindingMemory.Explain(e) is { } explained)
+            {
+                throw explained;
+            }
+
+            throw;
+        }
+
+        _pollers = queues;
+        return queues;
+    }
 
     private static bool IsOver(BindingState state) => state is BindingState.Revoked or BindingState.Aborted or BindingState.Released;
 

@@ -44,28 +44,9 @@ public sealed class NicBinding : DeviceBinding
         _release = release;
         _onRevocationRequested = onRevocationRequested;
         MaxFrameLength = grant.Mtu + EthernetView.HeaderLength;
-        try
-        {
-            _steeringKey = grant.Steering is { } steering ? Convert.FromHexString(steering.ToeplitzKey) : [];
-            NeighbourDirectory? neighbours = grant.QueuePairs == 1 ? null : new NeighbourDirectory(WakeQueues);
-            _queues = new NicQueue[grant.QueuePairs];
-            for (int i = 0; i < _queues.Length; i++)
-            {
-                _queues[i] = new NicQueue(this, i, neighbours, SignalsOf(i));
-            }
-        }
-        catch (Exception e)
-        {
-            Memory.Dispose();
-            if (BindingMemory.Explain(e) is { } explained)
-            {
-                throw explained;
-            }
-
-            throw;
-        }
-
-        SetPollers(_queues);
+        _steeringKey = grant.Steering is { } steering ? Convert.FromHexString(steering.ToeplitzKey) : []; // Checked: it has but such digits.
+        NeighbourDirectory? neighbours = grant.QueuePairs == 1 ? null : new NeighbourDirectory(WakeQueues);
+        _queues = MakeQueues(grant.QueuePairs, i => new NicQueue(this, i, neighbours, SignalsOf(i)));
         _only = _queues.Length == 1 ? _queues[0] : null;
         Counters = _only?.Counters ?? new NetCounters([.. _queues.Select(static queue => queue.Counters)]);
         foreach (NicQueue queue in _queues)

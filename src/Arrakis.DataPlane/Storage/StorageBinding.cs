@@ -41,26 +41,7 @@ public sealed class StorageBinding : DeviceBinding
         Grant = grant;
         _release = release;
         _onRevocationRequested = onRevocationRequested;
-        try
-        {
-            _queues = new BlockQueue[grant.Queues.Count];
-            for (int i = 0; i < _queues.Length; i++)
-            {
-                _queues[i] = new BlockQueue(this, i, timeout ?? DefaultTimeout);
-            }
-        }
-        catch (Exception e)
-        {
-            Memory.Dispose();
-            if (BindingMemory.Explain(e) is { } explained)
-            {
-                throw explained;
-            }
-
-            throw;
-        }
-
-        SetPollers(_queues);
+        _queues = MakeQueues(grant.Queues.Count, i => new BlockQueue(this, i, timeout ?? DefaultTimeout));
     }
 
     /// <summary>What was granted.</summary>

@@ -16,21 +16,12 @@ internal static class StorageGrantValidation
     /// request wait for those before it.
     /// </summary>
     public const VirtioFeatures Understood =
-        VirtioFeatures.Version1
+        BindStorageRequest.Understood
         | VirtioFeatures.VhostUserProtocolFeatures
         | VirtioFeatures.RingPacked
         | VirtioFeatures.RingEventIndex
-        | VirtioFeatures.RingIndirectDescriptors
-        | VirtioBlockFeatures.SizeMax
-        | VirtioBlockFeatures.SegmentMax
-        | VirtioBlockFeatures.ReadOnly
-        | VirtioBlockFeatures.BlockSize
-        | VirtioBlockFeatures.Flush
         | VirtioBlockFeatures.Topology
-        | VirtioBlockFeatures.ConfigWriteback
-        | VirtioBlockFeatures.MultiQueue
-        | VirtioBlockFeatures.Discard
-        | VirtioBlockFeatures.WriteZeroes;
+        | VirtioBlockFeatures.MultiQueue;
 
     private const int MinBlockSize = 512;
     private const int MaxBlockSize = 65536;

@@ -1,18 +1,16 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
-using Arrakis.Contract.Json;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Native.Sockets;
+using Arrakis.SystemApp.Conversation;
 
 namespace Arrakis.SystemApp.Roles;
 
 /// <summary>A binding without the library: the grant's bare descriptors and memory.</summary>
 internal sealed class RawHolder
 {
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
-
     private readonly UnixSocket _connection; // Closing it would release the binding.
 
     private RawHolder(UnixSocket connection, Grant grant, IReadOnlyList<Descriptor> descriptors)
@@ -36,8 +34,8 @@ internal sealed class RawHolder
     public static RawHolder Bind(string controlSocket)
     {
         var socket = UnixSocket.Connect(controlSocket, UnixSocketKind.SequencedPacket);
-        Ask(socket, new HelloRequest { Id = 1, Version = ControlProtocol.Version }).Message.CloseDescriptors();
-        (ReceivedMessage message, ControlReply reply) = Ask(socket, new BindNicRequest { Id = 2 });
+        RawConversation.Ask(socket, new HelloRequest { Id = 1, Version = ControlProtocol.Version }).Message.CloseDescriptors();
+        (ReceivedMessage message, ControlReply reply) = RawConversation.Ask(socket, new BindNicRequest { Id = 2 });
         return reply is BindNicReply bound
             ? new RawHolder(socket, bound.Grant, message.Descriptors)
             : throw new InvalidOperationException($"The daemon did not bind: {reply}");
@@ -45,19 +43,4 @@ internal sealed class RawHolder
 
     /// <summary>Is to be called at the end: until then the binding is held.</summary>
     public void Release() => _connection.Dispose();
-
-    private static (ReceivedMessage Message, ControlReply Reply) Ask(UnixSocket socket, ControlRequest request)
-    {
-        byte[] buffer = new byte[ControlProtocol.MaxMessageLength];
-        _ = socket.TrySend(MessageCodec.Encode(request));
-        while (true)
-        {
-            if (socket.TryReceive(buffer) is { } message)
-            {
-                return (message, MessageCodec.DecodeReply(buffer.AsSpan(0, message.Length)));
-            }
-
-            Thread.Sleep(s_pause);
-        }
-    }
 }

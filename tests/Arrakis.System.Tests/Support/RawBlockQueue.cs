@@ -1,11 +1,11 @@
 using System.Buffers.Binary;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
-using Arrakis.Contract.Json;
 using Arrakis.Native;
 using Arrakis.Native.Events;
 using Arrakis.Native.Memory;
 using Arrakis.Native.Sockets;
+using Arrakis.SystemApp.Conversation;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
 using Arrakis.Wire.Rings;
@@ -41,8 +41,8 @@ internal sealed class RawBlockQueue : IDisposable
     internal static RawBlockQueue Bind(DaemonProcess daemon, uint uid, BindStorageRequest request)
     {
         UnixSocket socket = OtherUser.Run(uid, () => UnixSocket.Connect(daemon.ControlSocket, UnixSocketKind.SequencedPacket));
-        Ask(socket, new HelloRequest { Id = 1, Version = ControlProtocol.Version }).Message.CloseDescriptors();
-        (ReceivedMessage message, ControlReply reply) = Ask(socket, request with { Id = 2 });
+        RawConversation.Ask(socket, new HelloRequest { Id = 1, Version = ControlProtocol.Version }).Message.CloseDescriptors();
+        (ReceivedMessage message, ControlReply reply) = RawConversation.Ask(socket, request with { Id = 2 });
         return new RawBlockQueue(socket, Assert.IsType<BindStorageReply>(reply).Grant, message.Descriptors);
     }
 
@@ -111,21 +111,6 @@ internal sealed class RawBlockQueue : IDisposable
         for (int i = 0; i < bytes.Length; i += sizeof(uint))
         {
             _memory.Store((offset & ~3L) + i, bytes.Length - i >= sizeof(uint) ? BinaryPrimitives.ReadUInt32LittleEndian(bytes[i..]) : uint.MaxValue);
-        }
-    }
-
-    private static (ReceivedMessage Message, ControlReply Reply) Ask(UnixSocket socket, ControlRequest request)
-    {
-        byte[] buffer = new byte[ControlProtocol.MaxMessageLength];
-        _ = socket.TrySend(MessageCodec.Encode(request));
-        while (true)
-        {
-            if (socket.TryReceive(buffer) is { } message)
-            {
-                return (message, MessageCodec.DecodeReply(buffer.AsSpan(0, message.Length)));
-            }
-
-            Thread.Sleep(1);
         }
     }
 }

@@ -1,5 +1,4 @@
 using Arrakis.Contract;
-using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Devices.Vfio;
 using Arrakis.ControlPlane.Hosting;
@@ -18,10 +17,9 @@ namespace Arrakis.ControlPlane.Devices.Nvme;
 internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, TimeProvider time, ILogger<NvmeDevice> logger) : IBlockDevice
 {
     private const int RegisterBar = 0;
-    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
 
+    private readonly HardwareFunctions _functions = new();
     private readonly SemaphoreSlim _own = new(1); // Held while the daemon itself has a function, which is then free again soon.
-    private HardwareFunction[] _functions = [];
     private NvmeDriver? _driver;
     private BlockGeometry? _geometry;
 
@@ -38,12 +36,6 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
     public bool IsUp => _driver is not null;
 
     /// <inheritdoc/>
-    public int? ProcessId => null;
-
-    /// <inheritdoc/>
-    public int Restarts => 0;
-
-    /// <inheritdoc/>
     public RingFormat? OwnRingFormat => RingFormat.Nvme;
 
     /// <inheritdoc/>
@@ -56,18 +48,18 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
     public BlockGeometry? GeometryOf(int function) => _geometry;
 
     /// <inheritdoc/>
-    public bool IsAvailable(int function) => _functions[function].State is FunctionState.Free or FunctionState.Settling or FunctionState.InUse;
+    public bool IsAvailable(int function) => _functions.IsAvailable(function);
 
     /// <inheritdoc/>
-    public string? BusAddressOf(int function) => function < _functions.Length ? _functions[function].Place.Address.ToString() : null;
+    public string? BusAddressOf(int function) => _functions.BusAddressOf(function);
 
     /// <inheritdoc/>
     public async Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation)
     {
         PreparedFunctions prepared = await source.PrepareAsync().ConfigureAwait(false);
-        _functions = [.. prepared.Places.Select(place => new HardwareFunction(place, options.Quarantine, time, logger))];
+        _functions.Take(prepared, options.Quarantine, time, logger);
         _driver = (NvmeDriver)prepared.Driver;
-        foreach (HardwareFunction function in _functions)
+        foreach (HardwareFunction function in _functions.All)
         {
             FunctionPlace place = function.Place;
             if (await TryDescribeAsync(place, cancellation).ConfigureAwait(false) is { } geometry)
@@ -76,7 +68,7 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
                 function.ReleaseUnseen(); // Nobody else has it: it can zero blocks from now on.
                 logger.LogInformation(
                     "Device {Device}: {Count} NVMe controllers from {First} on, through VFIO's {Interface} interface; namespace {Namespace} has {Blocks} blocks of {Size} bytes.",
-                    options.Name, _functions.Length, prepared.Places[0].Address, place.Interface, options.Namespace, geometry.BlockCount, geometry.BlockSize);
+                    options.Name, _functions.All.Count, prepared.Places[0].Address, place.Interface, options.Namespace, geometry.BlockCount, geometry.BlockSize);
                 return;
             }
         }
@@ -112,7 +104,7 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
 
     /// <inheritdoc/>
     public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
-        record.Grant.VirtualFunction < _functions.Length ? VfioSession.Adopt(_functions[record.Grant.VirtualFunction], record, parts, context) : null;
+        _functions.AdoptSession(record, parts, context);
 
     /// <inheritdoc/>
     public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation) => Task.CompletedTask;
@@ -132,7 +124,7 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
         await _own.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            HardwareFunction function = _functions.FirstOrDefault(static one => one.State is FunctionState.Free or FunctionState.Settling)
+            HardwareFunction function = _functions.All.FirstOrDefault(static one => one.State is FunctionState.Free or FunctionState.Settling)
                 ?? throw DeviceErrors.Unavailable(options.Name, "has no function free to zero blocks by");
             (DmaDomain domain, VfioDevice device) = await function.OpenAsync(cancellation).ConfigureAwait(false);
             try
@@ -160,17 +152,9 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
-
-    /// <inheritdoc/>
     public async Task StopAsync(bool keep)
     {
-        foreach (HardwareFunction function in _functions)
-        {
-            await function.DisposeAsync().ConfigureAwait(false);
-        }
-
-        _functions = [];
+        await _functions.DisposeAsync().ConfigureAwait(false);
         if (!keep)
         {
             await source.RestoreAsync().ConfigureAwait(false);

@@ -11,13 +11,11 @@ namespace Arrakis.ControlPlane.Devices.Vfio;
 /// <summary>A NIC of PCI functions that VFIO gives us: virtual functions of an SR-IOV NIC, or whole functions that are named one by one.</summary>
 internal sealed class VfioNic : INicDevice
 {
-    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
-
     private readonly HardwareDeviceOptions _options;
     private readonly IFunctionSource _source;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private HardwareFunction[] _functions = [];
+    private readonly HardwareFunctions _functions = new();
     private IFunctionDriver? _driver;
 
     internal VfioNic(HardwareDeviceOptions options, IFunctionSource source, TimeProvider time, ILogger<VfioNic> logger)
@@ -41,16 +39,10 @@ internal sealed class VfioNic : INicDevice
     public bool IsUp => _driver is not null;
 
     /// <inheritdoc/>
-    public int? ProcessId => null;
-
-    /// <inheritdoc/>
-    public int Restarts => 0;
-
-    /// <inheritdoc/>
     public string? Uplink => _source.Uplink;
 
     /// <inheritdoc/>
-    public string? BusAddressOf(int function) => function < _functions.Length ? _functions[function].Place.Address.ToString() : null;
+    public string? BusAddressOf(int function) => _functions.BusAddressOf(function);
 
     /// <inheritdoc/>
     public bool SessionsResume => false; // A function that was reset knows nothing of its rings.
@@ -62,7 +54,7 @@ internal sealed class VfioNic : INicDevice
     public FlowSteering? SteeringOf(int queuePairs) => null; // There is one pair.
 
     /// <inheritdoc/>
-    public bool IsAvailable(int function) => _functions[function].State is FunctionState.Free or FunctionState.Settling or FunctionState.InUse;
+    public bool IsAvailable(int function) => _functions.IsAvailable(function);
 
     /// <inheritdoc/>
     public async Task StartAsync(IDictionary<string, Descriptor> left, CancellationToken cancellation)
@@ -75,10 +67,10 @@ internal sealed class VfioNic : INicDevice
         }
 
         _driver = prepared.Driver;
-        _functions = [.. prepared.Places.Select(place => new HardwareFunction(place, _options.Quarantine, _time, _logger))];
+        _functions.Take(prepared, _options.Quarantine, _time, _logger);
         _logger.LogInformation(
             "Device {Device}: {Count} functions ({Model}) from {First} on, through VFIO's {Interface} interface.",
-            _options.Name, _functions.Length, _driver.Model, prepared.Places[0].Address, prepared.Places[0].Interface);
+            _options.Name, _functions.All.Count, _driver.Model, prepared.Places[0].Address, prepared.Places[0].Interface);
     }
 
     /// <inheritdoc/>
@@ -102,7 +94,7 @@ internal sealed class VfioNic : INicDevice
 
     /// <inheritdoc/>
     public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
-        record.Grant.VirtualFunction < _functions.Length ? VfioSession.Adopt(_functions[record.Grant.VirtualFunction], record, parts, context) : null;
+        _functions.AdoptSession(record, parts, context);
 
     /// <inheritdoc/>
     public Task ConfigurePortAsync(int function, PortIdentity identity, bool keepCounters, CancellationToken cancellation)
@@ -124,20 +116,12 @@ internal sealed class VfioNic : INicDevice
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
-
-    /// <inheritdoc/>
     public Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation) => throw DeviceErrors.WithoutTester(_options.Name);
 
     /// <inheritdoc/>
     public async Task StopAsync(bool keep)
     {
-        foreach (HardwareFunction function in _functions)
-        {
-            await function.DisposeAsync().ConfigureAwait(false);
-        }
-
-        _functions = [];
+        await _functions.DisposeAsync().ConfigureAwait(false);
         if (!keep)
         {
             await _source.RestoreAsync().ConfigureAwait(false);

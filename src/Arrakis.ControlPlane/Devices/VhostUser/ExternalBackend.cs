@@ -10,7 +10,6 @@ namespace Arrakis.ControlPlane.Devices.VhostUser;
 /// <summary>A vhost-user back end that someone else runs: it has sockets and nothing to manage.</summary>
 internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevice
 {
-    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
 
     /// <inheritdoc/>
     public NicDeviceOptions Options => options;
@@ -23,12 +22,6 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
 
     /// <inheritdoc/>
     public bool IsUp => true;
-
-    /// <inheritdoc/>
-    public int? ProcessId => null;
-
-    /// <inheritdoc/>
-    public int Restarts => 0;
 
     /// <inheritdoc/>
     public string? Uplink => null;
@@ -67,9 +60,6 @@ internal sealed class ExternalBackend(VhostUserDeviceOptions options) : INicDevi
 
     /// <inheritdoc/>
     public Task ClearPortAsync(int function, CancellationToken cancellation) => Task.CompletedTask;
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
 
     /// <inheritdoc/>
     public Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation) =>

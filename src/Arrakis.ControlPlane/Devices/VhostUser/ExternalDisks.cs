@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Arrakis.Contract;
-using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.ControlPlane.Hosting;
 using Arrakis.Native;
@@ -11,8 +10,6 @@ namespace Arrakis.ControlPlane.Devices.VhostUser;
 /// <summary>A vhost-user block back end that someone else runs: each of its sockets is a whole disk, and there is nothing to manage.</summary>
 internal sealed class ExternalDisks(VhostUserBlockDeviceOptions options, SessionContext context) : IBlockDevice
 {
-    private static readonly IReadOnlyDictionary<string, PortCounters> s_noCounters = new Dictionary<string, PortCounters>();
-
     private readonly ConcurrentDictionary<int, BlockGeometry> _geometries = new();
 
     /// <inheritdoc/>
@@ -26,12 +23,6 @@ internal sealed class ExternalDisks(VhostUserBlockDeviceOptions options, Session
 
     /// <inheritdoc/>
     public bool IsUp => true;
-
-    /// <inheritdoc/>
-    public int? ProcessId => null;
-
-    /// <inheritdoc/>
-    public int Restarts => 0;
 
     /// <inheritdoc/>
     public bool ShowsAreas => true;
@@ -79,9 +70,6 @@ internal sealed class ExternalDisks(VhostUserBlockDeviceOptions options, Session
     /// <inheritdoc/>
     public Task ZeroAsync(IReadOnlyList<BlockExtent> extents, CancellationToken cancellation) =>
         throw new ArrakisException(ErrorCode.InvalidRequest, $"The disks of device '{options.Name}' are areas as they are; nothing is allocated on them.", "Name another device.");
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => Task.FromResult(s_noCounters);
 
     /// <inheritdoc/>
     public Task StopAsync(bool keep) => Task.CompletedTask;
