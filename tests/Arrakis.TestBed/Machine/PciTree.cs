@@ -242,9 +242,12 @@ public sealed class PciTree : PciBus, IDisposable
         Link(Path.Combine(group, "devices", address.ToString()), Path.Combine(Root, Bridge, address.ToString()));
     }
 
+    // As in sysfs, who reads meanwhile sees the old value or the new one, never an empty file.
     private static void PutFile(string path, string text)
     {
         _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllText(path, text);
+        string next = Path.GetTempFileName();
+        File.WriteAllText(next, text);
+        File.Move(next, path, overwrite: true);
     }
 }
