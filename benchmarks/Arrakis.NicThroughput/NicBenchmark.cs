@@ -104,7 +104,7 @@ internal sealed class NicBenchmark(BenchmarkPlan plan)
     // Nobody polls before and after a run: both cores are free to be looked at.
     private async Task<Measurement> InKnownStateAsync(Func<Task<Measurement>> run)
     {
-        (Measurement measured, MachineState state) = await SteadyRun.MakeAsync(plan.FrontEndCore, plan.BackEndCore, MaxAttempts, run);
+        (Measurement measured, MachineState state) = await SteadyRun.MakeAsync(plan.FrontEndCore, plan.BackEndCore, MaxAttempts, _ => run());
         return measured with { State = state };
     }
 }

@@ -7,13 +7,13 @@ public static class SteadyRun
     /// <param name="here">One core.</param>
     /// <param name="there">The other.</param>
     /// <param name="attempts">How often at the most; the last one counts, steady or not.</param>
-    /// <param name="run">The run.</param>
-    public static async Task<(T Result, MachineState State)> MakeAsync<T>(int here, int there, int attempts, Func<Task<T>> run)
+    /// <param name="run">The run; gets the nanoseconds that a cache line takes before it.</param>
+    public static async Task<(T Result, MachineState State)> MakeAsync<T>(int here, int there, int attempts, Func<double, Task<T>> run)
     {
         double before = CacheLineProbe.Measure(here, there);
         for (int attempt = 1; ; attempt++)
         {
-            T result = await run();
+            T result = await run(before);
             double after = CacheLineProbe.Measure(here, there);
             var state = new MachineState(before, after);
             if (state.IsSteady || attempt == attempts)

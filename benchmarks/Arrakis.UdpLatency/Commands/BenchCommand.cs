@@ -16,7 +16,6 @@ internal static class BenchCommand
         KernelBaseline kernel = await KernelBaseline.CreateAsync(session.Plan, session.Teardown, cancellation);
         await using HugePageFolder pages = await HugePageFolder.MountAsync();
         var tail = new TailRun(session, pages);
-        await tail.CalibrateAsync(cancellation);
         List<IReadOnlyList<LatencyRow>> measured = [];
         for (int pair = 1; pair <= pairs || (pairs > 2 && pair <= 2 * pairs && PairSummary.FewestLikePairs(measured) < pairs); pair++)
         {

@@ -18,25 +18,9 @@ internal sealed class TailRun(Session session, HugePageFolder pages)
     private const int MaxAttempts = 2;
     private static readonly int[] s_percents = [10, 50, 80];
 
-    /// <summary>Requests a second at which the slower of the two servers is saturated.</summary>
-    public double Saturation { get; private set; }
+    private readonly Saturation _saturation = new();
 
-    /// <summary>Finds <see cref="Saturation"/>.</summary>
-    public async Task CalibrateAsync(CancellationToken cancellation)
-    {
-        List<LatencyRow> rows = [];
-        await using DaemonSession daemon = await ArrakisRun.StartDaemonAsync(session, cancellation);
-        foreach (string api in Servers)
-        {
-            await using IEchoTarget server = await StartAsync(api, daemon, cancellation);
-            await MeasureAsync(session, daemon, server, TestLoad.Closed(SaturatingInFlight), rows, cancellation);
-        }
-
-        Saturation = rows.Min(static row => row.RequestsPerSecond);
-        RunLog.Note(string.Create(CultureInfo.InvariantCulture, $"Saturation is that of the slower server: {Saturation:#,0} requests/s."));
-    }
-
-    /// <summary>Measures both servers at every load; the native one's closed loops are measured with the other APIs'.</summary>
+    /// <summary>Measures both servers at every load: first the closed loops, which show their saturation.</summary>
     /// <param name="daemon">The daemon of this pair.</param>
     /// <param name="pair">Which pair it is: the seed of its arrivals.</param>
     /// <param name="rows">Takes the rows.</param>
@@ -46,19 +30,34 @@ internal sealed class TailRun(Session session, HugePageFolder pages)
         foreach (string api in Servers)
         {
             await using IEchoTarget server = await StartAsync(api, daemon, cancellation);
-            foreach (TestLoad load in MeasurementPlan.InFlight.Select(TestLoad.Closed).Concat(s_percents.Select(percent => TestLoad.Open(percent, Saturation, pair))))
+            foreach (int inFlight in MeasurementPlan.InFlight)
             {
-                await MeasureAsync(session, daemon, server, load, rows, cancellation);
+                await MeasureAsync(session, daemon, server, TestLoad.Closed(inFlight), rows, cancellation);
+            }
+
+            LatencyRow full = rows.Last(row => row.Api == api && row.InFlight == SaturatingInFlight);
+            _saturation.Add(api, full.State, full.RequestsPerSecond);
+        }
+
+        foreach (string api in Servers)
+        {
+            await using IEchoTarget server = await StartAsync(api, daemon, cancellation);
+            foreach (int percent in s_percents)
+            {
+                await MeasureAsync(session, daemon, server, $"open loop at {percent} %", line => TestLoad.Open(percent, _saturation.At(line), pair), rows, cancellation);
             }
         }
     }
 
     /// <summary>Measures one load and shows it.</summary>
     public static Task MeasureAsync(Session session, DaemonSession daemon, IEchoTarget server, TestLoad load, List<LatencyRow> rows, CancellationToken cancellation) =>
-        RunLog.StepAsync($"arrakis, {server.Api}, {load}", async () =>
+        MeasureAsync(session, daemon, server, load.ToString(), _ => load, rows, cancellation);
+
+    private static Task MeasureAsync(Session session, DaemonSession daemon, IEchoTarget server, string name, Func<double, TestLoad> load, List<LatencyRow> rows, CancellationToken cancellation) =>
+        RunLog.StepAsync($"arrakis, {server.Api}, {name}", async () =>
         {
             (LatencyRow row, MachineState state) = await SteadyRun.MakeAsync(
-                session.Plan.ServerCore, session.Plan.ClientCore, MaxAttempts, () => TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load, cancellation));
+                session.Plan.ServerCore, session.Plan.ClientCore, MaxAttempts, line => TesterMeasurement.MeasureAsync(session.Plan, daemon, server, load(line), cancellation));
             rows.Add(row with { State = state });
             long lost = row.Tail!.Lost;
             return string.Create(CultureInfo.InvariantCulture, $"p50 {row.P50} µs, {row.RequestsPerSecond:#,0} requests/s{(lost == 0 ? "" : $", {lost} lost")}");
