@@ -170,7 +170,7 @@ internal sealed unsafe class NvmeQueuePair : BlockRing
             _headDoorbell.Ring(head & mask);
             if (failures != 0)
             {
-                Explain(completions[..count]);
+                count = Explain(completions[..count]);
             }
         }
         else if (++_emptyPolls == HoleCheckInterval)
@@ -343,13 +343,25 @@ internal sealed unsafe class NvmeQueuePair : BlockRing
         }
     }
 
-    // Gives each status its meaning.
-    private static void Explain(Span<BlockCompletion> completions)
+    // Gives each status its meaning. A queue is deleted by the control plane only, as it takes the binding: what was aborted by that counts as being with the
+    // device still, and ends as the status page says, or by its time.
+    private int Explain(Span<BlockCompletion> completions)
     {
-        foreach (ref BlockCompletion completion in completions)
+        int kept = 0;
+        foreach (BlockCompletion completion in completions)
         {
-            completion = completion with { Status = NvmeBlockStatus.Of(new NvmeStatus(completion.RawStatus)) };
+            if (completion.RawStatus == NvmeStatus.AbortedQueueDeleted)
+            {
+                _tags[completion.Tag] = 1;
+                _inFlight++;
+            }
+            else
+            {
+                completions[kept++] = completion with { Status = NvmeBlockStatus.Of(new NvmeStatus(completion.RawStatus)) };
+            }
         }
+
+        return kept;
     }
 
     // Nothing but a throw, so that the compiler sees that nothing comes after.

@@ -43,7 +43,7 @@ public enum BlockStatus
     /// <summary>The device ran out of room.</summary>
     NoSpace,
 
-    /// <summary>The command was ended: by an abort, a reset, or because the queue was deleted.</summary>
+    /// <summary>The command was ended: by an abort, a reset, or because the power was about to go.</summary>
     Aborted,
 
     /// <summary>Not now; the same request may succeed later.</summary>

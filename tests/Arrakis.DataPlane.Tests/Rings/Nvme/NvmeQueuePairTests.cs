@@ -213,7 +213,6 @@ public sealed class NvmeQueuePairTests
     [InlineData(NvmeStatus.ReferenceTagCheckError, BlockStatus.IntegrityError)]
     [InlineData(NvmeStatus.CompareFailure, BlockStatus.IntegrityError)]
     [InlineData(NvmeStatus.AbortRequested, BlockStatus.Aborted)]
-    [InlineData(NvmeStatus.AbortedQueueDeleted, BlockStatus.Aborted)]
     [InlineData(NvmeStatus.AbortedPowerLoss, BlockStatus.Aborted)]
     [InlineData(NvmeStatus.AbortedByHost, BlockStatus.Aborted)]
     [InlineData(NvmeStatus.NamespaceNotReady, BlockStatus.Busy)]
@@ -234,6 +233,32 @@ public sealed class NvmeQueuePairTests
         var completions = new BlockCompletion[1];
         Assert.Equal(1, bed.Pair.TakeCompleted(completions));
         Assert.Equal(new BlockCompletion(2, expected, (ushort)code), completions[0]);
+    }
+
+    // Only the control plane deletes a queue: how its commands end is for the status page to say.
+    [Fact]
+    public void What_a_deleted_queue_aborts_is_not_completed()
+    {
+        using var bed = new NvmeBed();
+        for (ushort tag = 1; tag <= 4; tag++)
+        {
+            bed.Start(NvmeBed.Other(tag, BlockOperation.Flush));
+        }
+
+        foreach (ushort status in (ushort[])[NvmeStatus.AbortedQueueDeleted, NvmeStatus.Success, NvmeStatus.AbortedQueueDeleted, NvmeStatus.InternalError])
+        {
+            Assert.True(bed.Device.TryFetch(out NvmeCommand command));
+            bed.Device.Complete(command.Id, (ushort)(status | 1 << 14));
+        }
+
+        var completions = new BlockCompletion[8];
+        Assert.Equal(2, bed.Pair.TakeCompleted(completions));
+        Assert.Equal(
+            [new BlockCompletion(2, BlockStatus.Success, 0), new BlockCompletion(4, BlockStatus.DeviceFault, NvmeStatus.InternalError)], completions[..2]);
+        Assert.Equal(2, bed.Pair.InFlight);
+        Assert.Equal(0, bed.Pair.TakeCompleted(completions));
+        Assert.Throws<ArgumentException>(() => bed.Pair.Submit([NvmeBed.Other(1, BlockOperation.Flush)]));
+        Assert.Throws<ArgumentException>(() => bed.Pair.Submit([NvmeBed.Other(3, BlockOperation.Flush)]));
     }
 
     [Fact]
