@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.Hardware.Tests.Support;
@@ -91,6 +92,54 @@ public abstract class NvmeDaemonTests(string vfio)
         {
             await OnReactorAsync(storage, area => CheckAsync(area, pattern));
         }
+    }
+
+    [Fact]
+    public async Task A_log_whose_binding_is_revoked_has_every_append_that_was_completed()
+    {
+        await using DaemonProcess daemon = await StartAsync($"\"function\": \"{LabMachine.PlainNvme}\"");
+        await using ArrakisClient client = await daemon.ConnectAsync(TestContext.Current.CancellationToken);
+        _ = await client.CreateAreaAsync("log", 16 * Mebibyte, cancellationToken: TestContext.Current.CancellationToken);
+        int completed = 0;
+        await using (StorageBinding storage = await BindAsync(client, "log"))
+        {
+            using var reactor = Reactor.Start(storage);
+            Task appending = reactor.RunAsync(async () =>
+            {
+                PersistentLog log = await PersistentLog.CreateAsync(storage.Area);
+                while (true)
+                {
+                    _ = await log.AppendAsync(Record(completed));
+                    Volatile.Write(ref completed, completed + 1);
+                }
+            });
+            await daemon.UntilAsync(() => Volatile.Read(ref completed) >= 50 || appending.IsCompleted, "fifty appends", TestContext.Current.CancellationToken);
+            await client.RevokeAsync(storage.Grant.BindingId, RevocationMode.Invisible, cancellationToken: TestContext.Current.CancellationToken);
+            await Assert.ThrowsAsync<BindingRevokedException>(() => appending);
+        }
+
+        int found = 0;
+        await using (StorageBinding storage = await BindAsync(client, "log"))
+        {
+            await OnReactorAsync(storage, async area =>
+            {
+                await using PersistentLog log = await PersistentLog.OpenAsync(area);
+                await foreach (LogRecord record in log.ReadAsync(TestContext.Current.CancellationToken))
+                {
+                    Assert.Equal(Record(found++), record.Data.ToArray());
+                }
+            });
+        }
+
+        Assert.InRange(found, completed, completed + 1); // The one that was under way may be there.
+    }
+
+    private static byte[] Record(int number)
+    {
+        byte[] bytes = new byte[100];
+        bytes.AsSpan().Fill((byte)number);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes, number);
+        return bytes;
     }
 
     private static Task<DaemonProcess> StartAsync(string functions, string vfio) => DaemonProcess.StartAsync(
