@@ -25,7 +25,7 @@ public sealed class BlockModelTests
     [Theory]
     [MemberData(nameof(BlocksUnderTest.Kinds), MemberType = typeof(BlocksUnderTest))]
     public void A_disk_is_an_array_of_bytes(string backing, RingFormat format) =>
-        _step.List[1, 60].Sample(steps => Run(backing, format, steps), seed: Seeds.Fixed, iter: backing == "disk" ? 15 : 80, threads: 1);
+        _step.List[1, 60].Sample(steps => Run(backing, format, steps), seed: Seeds.Fixed, iter: backing == "memory" ? 80 : 15, threads: 1);
 
     private static void Run(string backing, RingFormat format, List<Step> steps)
     {

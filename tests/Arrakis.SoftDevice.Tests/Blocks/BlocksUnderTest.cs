@@ -12,6 +12,10 @@ namespace Arrakis.SoftDevice.Tests.Blocks;
 internal sealed class BlocksUnderTest : IDisposable
 {
     public const int BlockSize = 512;
+
+    /// <summary>A disk whose requests a thread of the kernel looks for.</summary>
+    public const string DiskOfKernelThread = "disk of a kernel thread";
+
     private const int Limit = 30_000;
 
     private readonly BlockMedium _medium;
@@ -25,7 +29,7 @@ internal sealed class BlocksUnderTest : IDisposable
         byte[] content = new byte[fileBlocks * BlockSize];
         new Random(1).NextBytes(content);
         File.WriteAllBytes(Path, content);
-        _medium = BlockMedium.Open(new BlockOptions(Path, BlockSize, 1, backing == "memory" ? BlockBacking.Memory : BlockBacking.Disk));
+        _medium = BlockMedium.Open(new BlockOptions(Path, BlockSize, 1, backing == "memory" ? BlockBacking.Memory : BlockBacking.Disk, backing == DiskOfKernelThread));
         _core = new DeviceCore(0, Clock.Machine, _medium, 1);
         Driver = new BlockDriver(format, dataSize: dataSize);
         Ring = Driver.Attach(features);
@@ -38,6 +42,16 @@ internal sealed class BlocksUnderTest : IDisposable
         { "memory", RingFormat.Packed },
         { "disk", RingFormat.Split },
         { "disk", RingFormat.Packed },
+        { DiskOfKernelThread, RingFormat.Split },
+        { DiskOfKernelThread, RingFormat.Packed },
+    };
+
+    public static TheoryData<string, RingFormat> Disks => new()
+    {
+        { "disk", RingFormat.Split },
+        { "disk", RingFormat.Packed },
+        { DiskOfKernelThread, RingFormat.Split },
+        { DiskOfKernelThread, RingFormat.Packed },
     };
 
     public string Path { get; }
