@@ -14,8 +14,11 @@ internal sealed class AreaDirectory(IOptions<DaemonOptions> options, TimeProvide
     /// <summary>The devices whose areas can be used.</summary>
     internal IReadOnlyList<DeviceAreas> Devices => _devices;
 
+    /// <summary>An area that is in no catalogue: for who plays a bind through.</summary>
+    internal LocatedArea? Played { get; init; }
+
     /// <summary>The areas whose devices have told of their blocks.</summary>
-    internal IEnumerable<LocatedArea> Areas => _devices.SelectMany(static device => device.Areas);
+    internal IEnumerable<LocatedArea> Areas => _devices.SelectMany(static device => device.Areas).Concat(Played is null ? [] : [Played]);
 
     /// <summary>Opens the areas of devices that have started. A device whose areas cannot be used keeps no other from starting.</summary>
     internal void Open(IEnumerable<IDevice> devices)
@@ -36,7 +39,8 @@ internal sealed class AreaDirectory(IOptions<DaemonOptions> options, TimeProvide
     }
 
     /// <summary>Finds an area; null where there is none of that name, or its device has not told of its blocks yet.</summary>
-    internal LocatedArea? Find(string name) => _devices.Select(device => device.Find(name)).FirstOrDefault(static area => area is not null);
+    internal LocatedArea? Find(string name) =>
+        Played?.Name == name ? Played : _devices.Select(device => device.Find(name)).FirstOrDefault(static area => area is not null);
 
     /// <summary>The device that has an area of that name.</summary>
     internal DeviceAreas? FindDevice(string name) => _devices.Find(device => device.Has(name));

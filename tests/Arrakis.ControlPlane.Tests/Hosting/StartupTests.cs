@@ -38,6 +38,46 @@ public sealed class StartupTests
         Assert.Single(await client.ListAsync());
     }
 
+    [Fact]
+    public async Task A_storage_bind_is_played_through_too_and_leaves_neither_area_nor_trace_nor_other_bytes()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        string disk = Path.GetTempFileName();
+        byte[] content = new byte[4 << 20];
+        await File.WriteAllBytesAsync(disk, content, cancellation);
+        try
+        {
+            await using DaemonProcess daemon = await DaemonProcess.StartAsync(new DaemonSetup { BlockFile = disk }, cancellation);
+            Assert.Contains($"Device {DaemonSetup.Device}: a bind was played through", daemon.Log, StringComparison.Ordinal);
+            Assert.Contains($"Device {DaemonSetup.BlockDevice}: a bind was played through", daemon.Log, StringComparison.Ordinal);
+            using RawClient client = await RawClient.GreetAsync(daemon.ControlSocket);
+            Assert.Empty(await client.ListAsync());
+            Assert.Empty(Assert.IsType<AreasReply>(await client.AskAsync(new ListAreasRequest { Id = client.NextId() })).Areas);
+            DeviceDescription[] devices = [.. Assert.IsType<DevicesReply>(await client.AskAsync(new ListDevicesRequest { Id = client.NextId() })).Devices];
+            Assert.Equal([DaemonSetup.Device, DaemonSetup.BlockDevice], devices.Select(static device => device.Name));
+            Assert.All(devices.SelectMany(static device => device.VirtualFunctions), static function => Assert.Equal((null, 0U), (function.BindingId, function.Generation)));
+
+            await using ArrakisClient holder = await daemon.ConnectAsync(cancellation);
+            _ = await holder.CreateAreaAsync("a", content.Length, cancellationToken: cancellation); // Waits for zeroing.
+            await using (StorageBinding first = await holder.BindStorageAsync(new StorageRequest { Area = "a" }, cancellation))
+            {
+                Assert.Equal((0, 1U), (first.Grant.VirtualFunction, first.Grant.Generation));
+            }
+
+            new Random(1).NextBytes(content);
+            await File.WriteAllBytesAsync(disk, content, cancellation);
+            await daemon.KillAsync();
+            await daemon.StartAgainAsync(cancellation);
+            await using StorageBinding next = await holder.BindStorageAsync(new StorageRequest { Area = "a" }, cancellation);
+            Assert.Equal((0, 2U), (next.Grant.VirtualFunction, next.Grant.Generation));
+            Assert.Equal(content, await File.ReadAllBytesAsync(disk, cancellation));
+        }
+        finally
+        {
+            File.Delete(disk);
+        }
+    }
+
     [Theory]
     [InlineData("{ \"keeper\": }", "arrakisd.json(1,")]
     [InlineData("{ \"socket\": { \"mode\": \"rw\" } }", "socket.mode")]
