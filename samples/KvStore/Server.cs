@@ -13,8 +13,12 @@ internal static class Server
     private static readonly TimeSpan s_sweepEvery = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Serves.</summary>
-    /// <exception cref="ArrakisException">The store failed.</exception>
-    public static async Task ServeAsync(IStorageArea area, IPEndPoint address, CancellationToken cancellation)
+    /// <param name="area">Where the log is.</param>
+    /// <param name="throwIfGone">Throws an <see cref="ArrakisException"/> where the area was taken.</param>
+    /// <param name="address">Where to listen.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="ArrakisException">The store failed, or its area was taken.</exception>
+    public static async Task ServeAsync(IStorageArea area, Action throwIfGone, IPEndPoint address, CancellationToken cancellation)
     {
         DurableStore store = await DurableStore.OpenAsync(area, TimeProvider.System);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -22,7 +26,7 @@ internal static class Server
         listener.Bind(address);
         listener.Listen(512);
         Console.WriteLine($"Recovered {store.Database.Count} keys from {store.Recovery.Records} records; serving on {listener.LocalEndPoint}");
-        Task sweeping = SweepAsync(store, ending);
+        Task sweeping = SweepAsync(store, throwIfGone, ending);
         HashSet<Task> connections = [];
         long id = 0;
         try
@@ -67,13 +71,14 @@ internal static class Server
         }
     }
 
-    private static async Task SweepAsync(DurableStore store, CancellationTokenSource ending)
+    private static async Task SweepAsync(DurableStore store, Action throwIfGone, CancellationTokenSource ending)
     {
         using var timer = new PeriodicTimer(s_sweepEvery);
         try
         {
             while (await timer.WaitForNextTickAsync(ending.Token))
             {
+                store.FailIfGone(throwIfGone);
                 if (store.Failure is not null)
                 {
                     await ending.CancelAsync();

@@ -106,7 +106,7 @@ internal static class StoreCommand
         _ = loop.Run(async () =>
         {
             using FileArea area = FileArea.Open(path, options.FileMegabytes * Megabyte, Buffers, BufferSize);
-            await Server.ServeAsync(area, options.Listen, cancellation);
+            await Server.ServeAsync(area, static () => { }, options.Listen, cancellation);
             return 0;
         });
     }
@@ -130,7 +130,7 @@ internal static class StoreCommand
             },
             stop.Token);
         using Reactor reactor = Reactor.Start(storage, options.Core, options.Idle);
-        await reactor.RunAsync(() => Server.ServeAsync(storage.Area, options.Listen, stop.Token));
+        await reactor.RunAsync(() => Server.ServeAsync(storage.Area, storage.ThrowIfRevoked, options.Listen, stop.Token));
     }
 
     private static IPEndPoint? ParseEndPoint(ArgumentResult result)

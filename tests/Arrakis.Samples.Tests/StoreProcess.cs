@@ -22,15 +22,20 @@ internal sealed class StoreProcess : IAsyncDisposable
 
     public int Port { get; }
 
+    public int Id => _process.Id;
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Starts one on a file.</summary>
     public static Task<StoreProcess> StartAsync(string file, int megabytes) => StartAsync("--file", file, "--file-size", $"{megabytes}");
 
     /// <summary>Starts one.</summary>
-    public static async Task<StoreProcess> StartAsync(params string[] options)
+    public static Task<StoreProcess> StartAsync(params string[] options) => StartProgramAsync(Programs.KvStore, options);
+
+    /// <summary>Starts one that was built otherwise.</summary>
+    public static async Task<StoreProcess> StartProgramAsync(string program, params string[] options)
     {
-        ChildProcess process = ChildProcess.Start("KvStore", null, Programs.KvStore, [.. options, "--listen", "127.0.0.1:0"], ChildEnding.Signal);
+        ChildProcess process = ChildProcess.Start("KvStore", null, program, [.. options, "--listen", "127.0.0.1:0"], ChildEnding.Signal);
         try
         {
             return new StoreProcess(process, await process.ReadLineAsync(DaemonProcess.Patience, Cancellation));
@@ -68,6 +73,14 @@ internal sealed class StoreProcess : IAsyncDisposable
 
     /// <summary>Waits for its end. Returns its exit code.</summary>
     public Task<int> EndAsync() => _process.WaitForExitAsync(Cancellation).WaitAsync(DaemonProcess.Patience, Cancellation);
+
+    /// <summary>Waits for its end with a fault. Returns its exit code and what it said of it.</summary>
+    public async Task<(int ExitCode, string Errors)> FailAsync()
+    {
+        // No more lines come; and all that it wrote to standard error is there then.
+        _ = await Assert.ThrowsAsync<InvalidOperationException>(() => _process.ReadLineAsync(DaemonProcess.Patience, Cancellation));
+        return (await EndAsync(), _process.Errors);
+    }
 
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 }

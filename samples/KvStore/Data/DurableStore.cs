@@ -1,4 +1,5 @@
 using System.Buffers;
+using Arrakis.Contract;
 
 namespace Arrakis.Samples.KvStore.Data;
 
@@ -143,6 +144,19 @@ internal sealed class DurableStore
         }
 
         await CommitAsync(effects.WrittenMemory, 0);
+    }
+
+    /// <summary>Fails where the storage is gone: as long as nothing is written, no append would say so.</summary>
+    public void FailIfGone(Action throwIfGone)
+    {
+        try
+        {
+            throwIfGone();
+        }
+        catch (ArrakisException e)
+        {
+            Fail(e);
+        }
     }
 
     /// <summary>Waits for what is under way, and closes the log.</summary>
