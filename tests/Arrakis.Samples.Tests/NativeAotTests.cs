@@ -3,21 +3,23 @@ using Arrakis.TestBed.Processes;
 
 namespace Arrakis.Samples.Tests;
 
-public sealed class NativeAotTests : IDisposable
+/// <summary>Samples published with NativeAOT, without a warning.</summary>
+public sealed class NativeAotTests(NativeAotBuild build) : IClassFixture<NativeAotBuild>
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("arrakis-aot-").FullName;
+    private const string Area = "kv";
+    private const long AreaLength = 16 << 20;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_sample_published_with_native_aot_has_no_warning_and_serves_both_interfaces()
+    public async Task The_echo_serves_both_interfaces()
     {
-        string program = await PublishAsync();
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(cancellation: TestContext.Current.CancellationToken);
+        string program = await build.PublishAsync("UdpEcho");
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(cancellation: Cancellation);
         foreach (string api in (string[])["sockets", "native"])
         {
             await using ChildProcess echo = await Sample.StartEchoAsync(daemon, program, "--api", api);
-            Assert.DoesNotContain(File.ReadLines($"/proc/{echo.Id}/maps"), static line => line.Contains("libcoreclr", StringComparison.Ordinal));
+            NativeAotBuild.AssertIsNative(echo.Id);
 
             await Sample.PingAsync(daemon, 500);
 
@@ -26,41 +28,50 @@ public sealed class NativeAotTests : IDisposable
         }
     }
 
-    // Into a folder of its own: the build's output, which other tests run, stays as it is.
-    private async Task<string> PublishAsync()
+    [Fact]
+    public async Task The_store_serves_redis_cli_and_raw_clients_from_an_area_and_from_a_file()
     {
-        string published = Path.Combine(_folder, "published");
-        (int exitCode, string output, string errors) = await Sample.RunAsync(
-            "env",
-            "MSBUILDDISABLENODEREUSE=1",
-            "DOTNET_CLI_USE_MSBUILD_SERVER=0",
-            "UseSharedCompilation=false",
-            "dotnet",
-            "publish",
-            Path.Combine(Root(), "samples", "UdpEcho"),
-            "-c",
-            "Release",
-            "-r",
-            "linux-x64",
-            "-p:PublishAot=true",
-            $"-p:ArtifactsPath={_folder}/build",
-            "-o",
-            published);
-        Assert.True(exitCode == 0, output + errors);
-        Assert.DoesNotContain("warning", output + errors, StringComparison.OrdinalIgnoreCase);
-        return Path.Combine(published, "UdpEcho");
-    }
-
-    private static string Root()
-    {
-        for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        string program = await build.PublishAsync("KvStore");
+        string folder = Directory.CreateTempSubdirectory("arrakis-aot-kv-").FullName;
+        try
         {
-            if (File.Exists(Path.Combine(at.FullName, "Arrakis.sln")))
+            string disk = Path.Combine(folder, "disk");
+            await using (FileStream file = File.Create(disk))
             {
-                return at.FullName;
+                file.SetLength(2 * AreaLength);
+            }
+
+            await using DaemonProcess daemon = await DaemonProcess.StartAsync(new DaemonSetup { BlockFile = disk }, Cancellation);
+            await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
+            _ = await client.CreateAreaAsync(Area, AreaLength, cancellationToken: Cancellation);
+            foreach (string[] storage in (string[][])[["--area", Area, "--socket", daemon.ControlSocket], ["--file", Path.Combine(folder, "log"), "--file-size", "16"]])
+            {
+                await ServeAsync(program, storage);
+                await using StoreProcess again = await StoreProcess.StartProgramAsync(program, storage);
+                Assert.StartsWith("Recovered 3 keys", again.Greeting, StringComparison.Ordinal);
+                Assert.Equal("a value", await again.CliAsync("GET", "cli"));
+                Assert.Equal(0, await again.InterruptAsync());
             }
         }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 
-        throw new InvalidOperationException($"No folder above {AppContext.BaseDirectory} has Arrakis.sln.");
+    private static async Task ServeAsync(string program, string[] storage)
+    {
+        await using StoreProcess store = await StoreProcess.StartProgramAsync(program, storage);
+        NativeAotBuild.AssertIsNative(store.Id);
+        Assert.Equal("OK", await store.CliAsync("SET", "cli", "a value"));
+        Assert.Equal("a value", await store.CliAsync("GET", "cli"));
+        Assert.Equal("ERR unknown command 'NONSENSE'", await store.CliAsync("NONSENSE"));
+        using RespClient raw = await store.ConnectAsync();
+        await raw.SendRawAsync("*3\r\n$3\r\nSET\r\n$3\r\nraw\r\n$1\r\n7\r\nINCR raw\r\n*2\r\n$3\r\nGET\r\n$3\r\nraw\r\n*2\r\n$4\r\nINCR\r\n$5\r\ncount\r\n");
+        Assert.Equal("+OK", await raw.ReadAsync());
+        Assert.Equal(":8", await raw.ReadAsync());
+        Assert.Equal("8", await raw.ReadAsync());
+        Assert.Equal(":1", await raw.ReadAsync());
+        Assert.Equal(0, await store.InterruptAsync());
     }
 }
