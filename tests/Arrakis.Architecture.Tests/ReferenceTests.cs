@@ -53,6 +53,12 @@ public sealed partial class ReferenceTests
             Table("### Drops at the switch"));
 
     [Fact]
+    public void Every_refusal_of_a_block_function_is_documented_and_no_other() =>
+        AssertSame(
+            RefusalName().Matches(Repository.Read("src/Arrakis.SoftDevice/Blocks/BlockRefusal.cs")).Select(static match => match.Groups[1].Value),
+            Table("### Refusals of a block function"));
+
+    [Fact]
     public void Every_counter_of_the_application_is_documented_and_no_other()
     {
         IEnumerable<string> drops = EnumNames("src/Arrakis.DataPlane/Nic/DropReason.cs", "DropReason");
@@ -143,6 +149,9 @@ public sealed partial class ReferenceTests
 
     [GeneratedRegex(@"DropReason\.\w+ => ""([a-z-]+)""")]
     private static partial Regex DropName();
+
+    [GeneratedRegex(@"BlockRefusal\.\w+ => ""([a-z-]+)""")]
+    private static partial Regex RefusalName();
 
     [GeneratedRegex(@"ConfigurationFault = (\d+);")]
     private static partial Regex ConfigurationFault();

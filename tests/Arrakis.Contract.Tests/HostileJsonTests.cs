@@ -70,6 +70,8 @@ public sealed class HostileJsonTests
     [Theory]
     [InlineData("{\"type\":\"counters\",\"id\":1,\"ports\":{\"vf0\":null}}")]
     [InlineData("{\"type\":\"counters\",\"id\":1,\"ports\":{\"vf0\":{\"drops\":null}}}")]
+    [InlineData("{\"type\":\"block-counters\",\"id\":1,\"functions\":[null]}")]
+    [InlineData("{\"type\":\"block-counters\",\"id\":1,\"functions\":[{\"refusals\":null}]}")]
     public void A_null_counter_is_malformed(string json) =>
         AssertMalformed(Encoding.UTF8.GetBytes(json), packet => MessageCodec.DecodeDeviceReply(packet));
 

@@ -75,7 +75,7 @@ public sealed class RoundTripTests
         Assert.Equal("""{"type":"change-area","area":"log","newName":"old","owner":1001,"sharedRead":true,"id":14}""", Text(Samples.Requests.OfType<ChangeAreaRequest>().Single()));
         Assert.Equal("""{"type":"list-areas","id":15}""", Text(Samples.Requests.OfType<ListAreasRequest>().Single()));
         Assert.Equal(
-            """{"type":"configure-block-port","port":1,"extents":[{"start":0,"count":256},{"start":1024,"count":512}],"readOnly":true,"id":6}""",
+            """{"type":"configure-block-port","port":1,"extents":[{"start":0,"count":256},{"start":1024,"count":512}],"readOnly":true,"keepCounters":true,"id":6}""",
             Encoding.UTF8.GetString(MessageCodec.Encode(Samples.DeviceRequests.OfType<ConfigureBlockPortRequest>().Single())));
         Assert.Equal(
             """{"type":"clear-block-port","port":1,"id":7}""", Encoding.UTF8.GetString(MessageCodec.Encode(Samples.DeviceRequests.OfType<ClearBlockPortRequest>().Single())));

@@ -30,6 +30,19 @@ internal static class Samples
 
     private static readonly PortCounters Counters = new() { FramesIn = 1, BytesIn = 64, FramesOut = 2, BytesOut = 128, Drops = new Dictionary<string, long> { ["spoofed"] = 3 } };
 
+    private static readonly BlockCounters BlockCounters = new()
+    {
+        Reads = 1,
+        BytesRead = 512,
+        Writes = 2,
+        BytesWritten = 1024,
+        Flushes = 3,
+        Discards = 4,
+        WriteZeroes = 5,
+        Errors = 6,
+        Refusals = new Dictionary<string, long> { ["read-only"] = 7 },
+    };
+
     public static Grant Grant { get; } = new()
     {
         BindingId = 17,
@@ -178,7 +191,11 @@ internal static class Samples
                     ProcessId = 5,
                     Restarts = 1,
                     Uplink = "arrakis0",
-                    VirtualFunctions = [new() { Index = 0, BindingId = 17, Generation = 3, Counters = Counters }],
+                    VirtualFunctions =
+                    [
+                        new() { Index = 0, BindingId = 17, Generation = 3, Counters = Counters },
+                        new() { Index = 1, Generation = 0, Counters = new(), BlockCounters = BlockCounters },
+                    ],
                     Ports = new Dictionary<string, PortCounters> { ["uplink"] = Counters },
                 },
             ],
@@ -191,10 +208,11 @@ internal static class Samples
     [
         new ConfigurePortRequest { Id = 1, Port = 2, Mac = Mac, Address = Prefix.Address, Filter = [Rule], Rate = Rate, KeepCounters = true },
         new ClearPortRequest { Id = 2, Port = 2 },
-        new ConfigureBlockPortRequest { Id = 6, Port = 1, Extents = [new(0, 256), new(1024, 512)], ReadOnly = true },
+        new ConfigureBlockPortRequest { Id = 6, Port = 1, Extents = [new(0, 256), new(1024, 512)], ReadOnly = true, KeepCounters = true },
         new ClearBlockPortRequest { Id = 7, Port = 1 },
         new AttachUplinkRequest { Id = 3 },
         new ReadCountersRequest { Id = 4 },
+        new ReadBlockCountersRequest { Id = 8 },
         new DeviceTestRequest { Id = 5, Plan = Plan },
     ];
 
@@ -202,6 +220,7 @@ internal static class Samples
     [
         new DeviceDoneReply { Id = 1 },
         new DeviceCountersReply { Id = 2, Ports = new Dictionary<string, PortCounters> { ["vf0"] = Counters } },
+        new DeviceBlockCountersReply { Id = 5, Functions = [BlockCounters, new()] },
         new DeviceTestReply { Id = 3, Result = Result },
         new DeviceErrorReply { Id = 4, Code = ErrorCode.InvalidRequest, Cause = "a", Remedy = "b" },
     ];

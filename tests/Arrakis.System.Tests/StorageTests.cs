@@ -69,6 +69,10 @@ public sealed class StorageTests
                 Assert.Equal(VirtioBlockStatus.Error, await raw.RunAsync(VirtioBlockType.Write, sector));
                 Assert.Equal(VirtioBlockStatus.Error, await raw.RunAsync(VirtioBlockType.Read, sector));
             }
+
+            BlockCounters counters = await CountersAsync(daemon, "b");
+            Assert.Equal((1L, (long)BlockSize, 0L, 0L), (counters.Writes, counters.BytesWritten, counters.Reads, counters.Errors));
+            Assert.Equal(new Dictionary<string, long> { ["outside-area"] = 12 }, counters.Refusals);
         }
 
         Assert.Equal(BlockSize, file.Count(7));
@@ -78,6 +82,9 @@ public sealed class StorageTests
         reader.Fill(0x07070707);
         Assert.NotEqual(VirtioBlockStatus.Ok, await reader.RunAsync(VirtioBlockType.Write, 0));
         Assert.Equal(VirtioBlockStatus.Ok, await reader.RunAsync(VirtioBlockType.Read, 0));
+        BlockCounters read = await CountersAsync(daemon, "a");
+        Assert.Equal((0L, 1L, (long)BlockSize), (read.Writes, read.Reads, read.BytesRead));
+        Assert.Equal(new Dictionary<string, long> { ["read-only"] = 1 }, read.Refusals);
         Assert.Equal(0U, reader.First);
         Assert.Equal(BlockSize, file.Count(7));
     }
@@ -149,6 +156,14 @@ public sealed class StorageTests
 
     private static Task<ArrakisClient> ConnectAsync(DaemonProcess daemon, uint uid) =>
         OtherUser.Run(uid, () => daemon.ConnectAsync(TestContext.Current.CancellationToken).AsTask());
+
+    // Of the function that an area is bound to.
+    private static async Task<BlockCounters> CountersAsync(DaemonProcess daemon, string area)
+    {
+        await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
+        ulong id = Assert.Single(await client.ListBindingsAsync(Cancellation), binding => binding.Area == area).BindingId;
+        return (await client.ListDevicesAsync(Cancellation)).SelectMany(static device => device.VirtualFunctions).Single(function => function.BindingId == id).BlockCounters!;
+    }
 
     private static void WriteAll(StorageBinding binding, byte value)
     {

@@ -186,8 +186,11 @@ public sealed record VirtualFunctionDescription
     /// <summary>How often it was granted.</summary>
     public required uint Generation { get; init; }
 
-    /// <summary>Counters since the device started or the function was granted, whichever is later.</summary>
+    /// <summary>Counters since the device started or the function was granted, whichever is later; zeros of a block function.</summary>
     public required PortCounters Counters { get; init; }
+
+    /// <summary>The same of a block function; null of one of a NIC.</summary>
+    public BlockCounters? BlockCounters { get; init; }
 }
 
 /// <summary>A port's counters, seen from the switch.</summary>

@@ -13,6 +13,7 @@ namespace Arrakis.Contract.Device;
 [JsonDerivedType(typeof(ClearBlockPortRequest), "clear-block-port")]
 [JsonDerivedType(typeof(AttachUplinkRequest), "attach-uplink")]
 [JsonDerivedType(typeof(ReadCountersRequest), "read-counters")]
+[JsonDerivedType(typeof(ReadBlockCountersRequest), "read-block-counters")]
 [JsonDerivedType(typeof(DeviceTestRequest), "run-test")]
 public abstract record DeviceRequest
 {
@@ -51,7 +52,7 @@ public sealed record ClearPortRequest : DeviceRequest
     public required int Port { get; init; }
 }
 
-/// <summary>Makes a block function show an area: a disk of that many blocks, from 0 on, and nothing beside it.</summary>
+/// <summary>Makes a block function show an area: a disk of that many blocks, from 0 on, and nothing beside it; its counters start from zero.</summary>
 public sealed record ConfigureBlockPortRequest : DeviceRequest
 {
     /// <summary>The block function.</summary>
@@ -62,6 +63,9 @@ public sealed record ConfigureBlockPortRequest : DeviceRequest
 
     /// <summary>Whether writes are refused.</summary>
     public bool ReadOnly { get; init; }
+
+    /// <summary>Whether counters are kept, as after a restart of the daemon.</summary>
+    public bool KeepCounters { get; init; }
 }
 
 /// <summary>Takes a block function's area: all its requests are refused.</summary>
@@ -74,8 +78,11 @@ public sealed record ClearBlockPortRequest : DeviceRequest
 /// <summary>Gives the device its uplink: the TAP's descriptor travels beside the message.</summary>
 public sealed record AttachUplinkRequest : DeviceRequest;
 
-/// <summary>Asks for all counters.</summary>
+/// <summary>Asks for the counters of all ports of the switch.</summary>
 public sealed record ReadCountersRequest : DeviceRequest;
+
+/// <summary>Asks for the counters of all block functions.</summary>
+public sealed record ReadBlockCountersRequest : DeviceRequest;
 
 /// <summary>Runs the tester; the reply comes at its end.</summary>
 public sealed record DeviceTestRequest : DeviceRequest
@@ -88,6 +95,7 @@ public sealed record DeviceTestRequest : DeviceRequest
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(DeviceDoneReply), "done")]
 [JsonDerivedType(typeof(DeviceCountersReply), "counters")]
+[JsonDerivedType(typeof(DeviceBlockCountersReply), "block-counters")]
 [JsonDerivedType(typeof(DeviceTestReply), "test")]
 [JsonDerivedType(typeof(DeviceErrorReply), "error")]
 public abstract record DeviceReply
@@ -106,6 +114,15 @@ public sealed record DeviceCountersReply : DeviceReply, IJsonOnDeserialized
     public required IReadOnlyDictionary<string, PortCounters> Ports { get; init; }
 
     void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Ports.Values, nameof(Ports));
+}
+
+/// <summary>Answers <see cref="ReadBlockCountersRequest"/>.</summary>
+public sealed record DeviceBlockCountersReply : DeviceReply, IJsonOnDeserialized
+{
+    /// <summary>Counters of each block function, from the first on.</summary>
+    public required IReadOnlyList<BlockCounters> Functions { get; init; }
+
+    void IJsonOnDeserialized.OnDeserialized() => NullElements.Refuse(Functions, nameof(Functions));
 }
 
 /// <summary>Answers <see cref="DeviceTestRequest"/>.</summary>

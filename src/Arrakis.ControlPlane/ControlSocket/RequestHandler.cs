@@ -122,12 +122,15 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Are
     private async Task<DeviceDescription> DescribeAsync(IDevice device, CancellationToken cancellation)
     {
         IReadOnlyDictionary<string, PortCounters> counters = new Dictionary<string, PortCounters>();
+        IReadOnlyList<BlockCounters> blockCounters = [];
+        var blocks = device as IBlockDevice;
         bool up = device.IsUp;
         if (up)
         {
             try
             {
                 counters = await device.ReadCountersAsync(cancellation).ConfigureAwait(false);
+                blockCounters = blocks is null ? [] : await blocks.ReadBlockCountersAsync(cancellation).ConfigureAwait(false);
             }
             catch (ArrakisException e)
             {
@@ -136,7 +139,6 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Are
             }
         }
 
-        string functions = device is IBlockDevice ? "blk" : "vf";
         return new DeviceDescription
         {
             Name = device.Options.Name,
@@ -152,10 +154,11 @@ internal sealed class RequestHandler(Ledger ledger, BindingService bindings, Are
                     Index = index,
                     BindingId = function.BindingId,
                     Generation = function.Generation,
-                    Counters = counters.GetValueOrDefault($"{functions}{index}") ?? new PortCounters(),
+                    Counters = counters.GetValueOrDefault($"vf{index}") ?? new PortCounters(),
+                    BlockCounters = blocks is null ? null : blockCounters.ElementAtOrDefault(index) ?? new BlockCounters(),
                 }),
             ],
-            Ports = counters.Where(port => !port.Key.StartsWith(functions, StringComparison.Ordinal)).ToDictionary(),
+            Ports = counters.Where(port => !port.Key.StartsWith("vf", StringComparison.Ordinal)).ToDictionary(),
         };
     }
 

@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.Contract.Control;
 using Arrakis.ControlPlane.Bindings;
 using Arrakis.Wire.Rings;
 
@@ -40,8 +41,9 @@ internal interface IBlockDevice : IDevice
     /// <param name="function">The function.</param>
     /// <param name="extents">Where the area's blocks are on the device, in their order.</param>
     /// <param name="readOnly">Whether writes are refused.</param>
+    /// <param name="keepCounters">Whether counters go on, rather than start from zero.</param>
     /// <param name="cancellation">Gives up.</param>
-    Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation);
+    Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, bool keepCounters, CancellationToken cancellation);
 
     /// <summary>Takes a function's area.</summary>
     Task ClearAreaAsync(int function, CancellationToken cancellation);
@@ -50,10 +52,13 @@ internal interface IBlockDevice : IDevice
     /// <exception cref="ArrakisException">The device does not do it.</exception>
     Task ZeroAsync(IReadOnlyList<BlockExtent> extents, CancellationToken cancellation);
 
+    /// <summary>Counters by function; none where it does not count.</summary>
+    Task<IReadOnlyList<BlockCounters>> ReadBlockCountersAsync(CancellationToken cancellation) => Task.FromResult<IReadOnlyList<BlockCounters>>([]);
+
     Task IDevice.ConfigureAsync(BindingRecord record, bool keepCounters, CancellationToken cancellation)
     {
         var grant = (StorageGrant)record.Grant;
-        return ConfigureAreaAsync(grant.VirtualFunction, record.Extents, grant.Access == AreaAccess.Read, cancellation);
+        return ConfigureAreaAsync(grant.VirtualFunction, record.Extents, grant.Access == AreaAccess.Read, keepCounters, cancellation);
     }
 
     Task IDevice.ClearAsync(int function, CancellationToken cancellation) => ClearAreaAsync(function, cancellation);

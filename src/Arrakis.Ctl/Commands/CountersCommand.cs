@@ -11,7 +11,7 @@ internal static class CountersCommand
     internal static Command Create(CommandFactory commands)
     {
         Option<string?> device = commands.DeviceNames.Option();
-        Command command = commands.Create("counters", "Shows the counters of every port, seen from the switch.", async session =>
+        Command command = commands.Create("counters", "Shows the counters of every port, seen from the switch, and of every block function.", async session =>
         {
             IReadOnlyList<DeviceDescription> devices = await DevicesCommand.ReadAsync(session, session.CommandLine.GetValue(device)).ConfigureAwait(false);
             CounterRow[] rows = [.. devices.SelectMany(Rows)];
@@ -22,12 +22,32 @@ internal static class CountersCommand
             }
 
             var table = new TextTable("DEVICE", "PORT", "FRAMES IN", "BYTES IN", "FRAMES OUT", "BYTES OUT", "DROPS");
-            foreach (CounterRow row in rows)
+            foreach (PortCounterRow row in rows.OfType<PortCounterRow>())
             {
-                table.Add(row.Device, row.Port, row.FramesIn, row.BytesIn, row.FramesOut, row.BytesOut, Drops(row.Drops));
+                table.Add(row.Device, row.Port, row.FramesIn, row.BytesIn, row.FramesOut, row.BytesOut, ByReason(row.Drops));
             }
 
-            session.Terminal.Write(table, "There is no port that you may see.");
+            var blocks = new TextTable("DEVICE", "PORT", "READS", "BYTES READ", "WRITES", "BYTES WRITTEN", "FLUSHES", "DISCARDS", "ZEROES", "ERRORS", "REFUSALS");
+            foreach (BlockCounterRow row in rows.OfType<BlockCounterRow>())
+            {
+                blocks.Add(row.Device, row.Port, row.Reads, row.BytesRead, row.Writes, row.BytesWritten, row.Flushes, row.Discards, row.WriteZeroes, row.Errors, ByReason(row.Refusals));
+            }
+
+            if (blocks.IsEmpty || !table.IsEmpty)
+            {
+                session.Terminal.Write(table, "There is no port that you may see.");
+            }
+
+            if (!blocks.IsEmpty)
+            {
+                if (!table.IsEmpty)
+                {
+                    session.Terminal.Output.WriteLine();
+                }
+
+                session.Terminal.Write(blocks, "");
+            }
+
             return ExitCode.Ok;
         });
         command.Options.Add(device);
@@ -38,15 +58,17 @@ internal static class CountersCommand
     {
         foreach (VirtualFunctionDescription function in device.VirtualFunctions)
         {
-            yield return CounterRow.Of(device.Name, $"vf{function.Index}", function.Counters);
+            yield return function.BlockCounters is { } blocks
+                ? BlockCounterRow.Of(device.Name, $"blk{function.Index}", blocks)
+                : PortCounterRow.Of(device.Name, $"vf{function.Index}", function.Counters);
         }
 
         foreach ((string port, PortCounters counters) in device.Ports.OrderBy(static p => p.Key, StringComparer.Ordinal))
         {
-            yield return CounterRow.Of(device.Name, port, counters);
+            yield return PortCounterRow.Of(device.Name, port, counters);
         }
     }
 
-    private static string Drops(IReadOnlyDictionary<string, long> drops) =>
-        string.Join(' ', drops.Where(static d => d.Value != 0).Select(static d => string.Create(CultureInfo.InvariantCulture, $"{d.Key}={d.Value}")));
+    private static string ByReason(IReadOnlyDictionary<string, long> counts) =>
+        string.Join(' ', counts.Where(static c => c.Value != 0).Select(static c => string.Create(CultureInfo.InvariantCulture, $"{c.Key}={c.Value}")));
 }

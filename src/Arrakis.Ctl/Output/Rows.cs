@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Arrakis.Contract.Control;
 
 namespace Arrakis.Ctl.Output;
@@ -13,18 +14,53 @@ internal sealed record FunctionRow(
     int? ProcessId,
     string? Executable);
 
+/// <summary>Counters of one port or function.</summary>
+[JsonDerivedType(typeof(PortCounterRow))]
+[JsonDerivedType(typeof(BlockCounterRow))]
+internal abstract record CounterRow(
+    [property: JsonPropertyOrder(-2)] string Device,
+    [property: JsonPropertyOrder(-1)] string Port);
+
 /// <summary>A port's counters.</summary>
-internal sealed record CounterRow(
+internal sealed record PortCounterRow(
     string Device,
     string Port,
     long FramesIn,
     long BytesIn,
     long FramesOut,
     long BytesOut,
-    IReadOnlyDictionary<string, long> Drops)
+    IReadOnlyDictionary<string, long> Drops) : CounterRow(Device, Port)
 {
-    internal static CounterRow Of(string device, string port, PortCounters counters) =>
+    internal static PortCounterRow Of(string device, string port, PortCounters counters) =>
         new(device, port, counters.FramesIn, counters.BytesIn, counters.FramesOut, counters.BytesOut, counters.Drops);
+}
+
+/// <summary>A block function's counters.</summary>
+internal sealed record BlockCounterRow(
+    string Device,
+    string Port,
+    long Reads,
+    long BytesRead,
+    long Writes,
+    long BytesWritten,
+    long Flushes,
+    long Discards,
+    long WriteZeroes,
+    long Errors,
+    IReadOnlyDictionary<string, long> Refusals) : CounterRow(Device, Port)
+{
+    internal static BlockCounterRow Of(string device, string port, BlockCounters counters) => new(
+        device,
+        port,
+        counters.Reads,
+        counters.BytesRead,
+        counters.Writes,
+        counters.BytesWritten,
+        counters.Flushes,
+        counters.Discards,
+        counters.WriteZeroes,
+        counters.Errors,
+        counters.Refusals);
 }
 
 /// <summary>A binding that was taken back.</summary>

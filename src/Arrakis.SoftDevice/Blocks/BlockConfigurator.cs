@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
 
 namespace Arrakis.SoftDevice.Blocks;
@@ -11,12 +12,15 @@ internal sealed class BlockConfigurator(IReadOnlyList<BlockFunction> functions, 
     public void Configure(ConfigureBlockPortRequest request)
     {
         BlockFunction function = Function(request.Port);
-        function.Show(new BlockArea(request.Extents, medium!.BlockSize, medium.Length, request.ReadOnly));
+        function.Show(new BlockArea(request.Extents, medium!.BlockSize, medium.Length, request.ReadOnly), request.KeepCounters);
     }
 
     /// <summary>Takes a block function's area.</summary>
     /// <exception cref="ArrakisException">There is no such function.</exception>
-    public void Clear(ClearBlockPortRequest request) => Function(request.Port).Show(null);
+    public void Clear(ClearBlockPortRequest request) => Function(request.Port).Show(null, keepCounters: true);
+
+    /// <summary>The counters of all functions.</summary>
+    public BlockCounters[] ReadCounters() => [.. functions.Select(static function => function.ReadCounters())];
 
     private BlockFunction Function(int index) =>
         index >= 0 && index < functions.Count

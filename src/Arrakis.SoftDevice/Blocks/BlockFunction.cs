@@ -1,3 +1,4 @@
+using Arrakis.Contract.Control;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Ports.Vf;
 using Arrakis.SoftDevice.Rings;
@@ -90,7 +91,25 @@ internal sealed class BlockFunction(BlockPort port, PollingLoop loop) : IVhostFu
     /// <summary>
     /// Shows an area, or with null none. When this returns, nothing of the last one is under way: its blocks may be another's.
     /// </summary>
-    public void Show(BlockArea? area) => Await(() => port.TryShow(area));
+    /// <param name="area">The area.</param>
+    /// <param name="keepCounters">Whether counters go on, rather than start from zero.</param>
+    public void Show(BlockArea? area, bool keepCounters) => Await(() =>
+    {
+        if (!port.TryShow(area))
+        {
+            return false;
+        }
+
+        if (!keepCounters)
+        {
+            port.Statistics.Clear();
+        }
+
+        return true;
+    });
+
+    /// <summary>What was counted.</summary>
+    public BlockCounters ReadCounters() => port.Statistics.Read();
 
     private void Await(Func<bool> attempt)
     {

@@ -53,6 +53,9 @@ internal sealed class BlockPort : IDisposable
     /// <summary>What it is a part of.</summary>
     public BlockMedium Medium => _medium;
 
+    /// <summary>Counters; any thread may read them.</summary>
+    public BlockStatistics Statistics { get; } = new();
+
     /// <summary>Set when something was given back that somebody waits for. Any thread.</summary>
     public ManualResetEventSlim Released => _released;
 
@@ -171,8 +174,12 @@ internal sealed class BlockPort : IDisposable
     }
 
     /// <summary>The disk has given a request back.</summary>
-    public void OnReleased()
+    /// <param name="type">What it asked for.</param>
+    /// <param name="status">What came of it.</param>
+    /// <param name="bytes">Bytes of a read or write.</param>
+    public void OnReleased(VirtioBlockType type, VirtioBlockStatus status, long bytes)
     {
+        Count(type, status, bytes);
         _inFlight--;
         if (_isAwaited)
         {
@@ -208,28 +215,49 @@ internal sealed class BlockPort : IDisposable
         _ = ring.Pieces(isWritten: true, ring.WritableLength - VirtioBlockRequest.StatusLength, VirtioBlockRequest.StatusLength, _status);
         VirtioBlockStatus status = request.Status;
         uint written = 0;
-        if (status == VirtioBlockStatus.Ok)
+        if (request.Refusal != BlockRefusal.None)
         {
-            if (request.Type == VirtioBlockType.GetId)
+            Statistics.CountRefusal(request.Refusal);
+        }
+        else if (request.Type == VirtioBlockType.GetId)
+        {
+            ring.CopyToRequest(0, _id);
+            written = VirtioBlockRequest.IdLength;
+        }
+        else if (_medium.Disk is { } disk)
+        {
+            _inFlight++;
+            disk.Start(this, queue, chain, request, _status[0], _area!);
+            return;
+        }
+        else
+        {
+            status = DoInMemory(ring, request, _area!, _medium.Mapped!);
+            written = request.Type == VirtioBlockType.Read && status == VirtioBlockStatus.Ok ? (uint)request.Length : 0;
+            if (status == VirtioBlockStatus.Unsupported)
             {
-                ring.CopyToRequest(0, _id);
-                written = VirtioBlockRequest.IdLength;
-            }
-            else if (_medium.Disk is { } disk)
-            {
-                _inFlight++;
-                disk.Start(this, queue, chain, request, _status[0], _area!);
-                return;
+                Statistics.CountRefusal(BlockRefusal.Unsupported);
             }
             else
             {
-                status = DoInMemory(ring, request, _area!, _medium.Mapped!);
-                written = request.Type == VirtioBlockType.Read && status == VirtioBlockStatus.Ok ? (uint)request.Length : 0;
+                Count(request.Type, status, request.Length);
             }
         }
 
         _status[0].Bytes[0] = (byte)status;
         queue.Ring.Return(chain, written + VirtioBlockRequest.StatusLength);
+    }
+
+    private void Count(VirtioBlockType type, VirtioBlockStatus status, long bytes)
+    {
+        if (status == VirtioBlockStatus.Ok)
+        {
+            Statistics.CountDone(type, bytes);
+        }
+        else
+        {
+            Statistics.CountError();
+        }
     }
 
     private static VirtioBlockStatus DoInMemory(DeviceRing ring, in BlockRequest request, BlockArea area, MappedFile file)

@@ -317,7 +317,7 @@ internal sealed class DiskQueue : IDisposable
         request.Port = null;
         request.Area = null;
         _free[_freeCount++] = index;
-        port.OnReleased();
+        port.OnReleased(request.Work.Type, status, request.DataLength);
         if (buffer >= 0 && _waitForBuffer.Count != 0)
         {
             TakeBuffer(_waitForBuffer.Dequeue());

@@ -167,6 +167,8 @@ internal sealed class ManagementServer : IDisposable
                 break;
             case ReadCountersRequest:
                 return new DeviceCountersReply { Id = request.Id, Ports = _ports.ReadCounters() };
+            case ReadBlockCountersRequest:
+                return new DeviceBlockCountersReply { Id = request.Id, Functions = _blockPorts.ReadCounters() };
             case DeviceTestRequest test when _test is null:
                 _ports.StartTest(test.Plan);
                 _test = (connection, request.Id);

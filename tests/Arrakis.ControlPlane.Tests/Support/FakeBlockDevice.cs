@@ -112,7 +112,7 @@ internal sealed class FakeBlockDevice : IBlockDevice
     public IDeviceSession? AdoptSession(BindingRecord record, IReadOnlyDictionary<string, Descriptor> parts, SessionContext context) =>
         VhostUserSession.Adopt(record.Grant, parts, context);
 
-    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation)
+    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, bool keepCounters, CancellationToken cancellation)
     {
         lock (Shown)
         {
@@ -146,8 +146,7 @@ internal sealed class FakeBlockDevice : IBlockDevice
         }
     }
 
-    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) =>
-        Task.FromResult<IReadOnlyDictionary<string, PortCounters>>(new Dictionary<string, PortCounters>());
+    public Task<IReadOnlyList<BlockCounters>> ReadBlockCountersAsync(CancellationToken cancellation) => Task.FromResult<IReadOnlyList<BlockCounters>>([]);
 
     public Task StopAsync(bool keep) => Task.CompletedTask;
 

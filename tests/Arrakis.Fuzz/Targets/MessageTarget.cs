@@ -91,6 +91,8 @@ internal sealed class DeviceRequestTarget : MessageTarget<DeviceRequest>
         MessageCodec.Encode(new ClearPortRequest { Id = 2, Port = 1 }),
         MessageCodec.Encode(new AttachUplinkRequest { Id = 3 }),
         MessageCodec.Encode(new ReadCountersRequest { Id = 4 }),
+        MessageCodec.Encode(new ConfigureBlockPortRequest { Id = 5, Port = 1, Extents = [new(0, 256)], ReadOnly = true, KeepCounters = true }),
+        MessageCodec.Encode(new ReadBlockCountersRequest { Id = 6 }),
     ];
 
     protected override DeviceRequest Decode(ReadOnlySpan<byte> packet) => MessageCodec.DecodeDeviceRequest(packet);
@@ -107,6 +109,7 @@ internal sealed class DeviceReplyTarget : MessageTarget<DeviceReply>
     [
         MessageCodec.Encode(new DeviceDoneReply { Id = 1 }),
         MessageCodec.Encode(new DeviceCountersReply { Id = 2, Ports = new Dictionary<string, PortCounters> { ["vf0"] = new() } }),
+        MessageCodec.Encode(new DeviceBlockCountersReply { Id = 4, Functions = [new() { Reads = 1, Refusals = new Dictionary<string, long> { ["no-area"] = 2 } }] }),
         MessageCodec.Encode(new DeviceErrorReply { Id = 3, Code = ErrorCode.Internal, Cause = "a", Remedy = "b" }),
     ];
 

@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
 using Arrakis.Native.Sockets;
 using Arrakis.SoftDevice.Blocks;
@@ -102,6 +103,35 @@ public sealed class BlockSessionTests : IDisposable
     {
         DeviceReply reply = _device.Ask(id => new ConfigureBlockPortRequest { Id = id, Port = port, Extents = [new BlockExtent(start, count)] });
         Assert.Equal(ErrorCode.InvalidRequest, Assert.IsType<DeviceErrorReply>(reply).Code);
+    }
+
+    [Fact]
+    public void Counters_start_from_zero_with_an_area_unless_they_are_to_be_kept()
+    {
+        Configure(0, false, new BlockExtent(4, 8));
+        Configure(1, false, new BlockExtent(20, 8));
+        using FrontEnd frontEnd = Connect(0);
+        using var driver = new BlockDriver(RingFormat.Split);
+        Start(frontEnd, driver, VirtioFeatures.Version1 | VirtioFeatures.VhostUserProtocolFeatures, queue: 0, RingFormat.Split);
+        Assert.NotNull(driver.TrySubmit(VirtioBlockType.Write, 0, new byte[2 * BlockSize], 0, new RequestShape(2)));
+        Assert.NotNull(driver.TrySubmit(VirtioBlockType.Write, 64, new byte[BlockSize], 0, new RequestShape(1)));
+        frontEnd.Kicks[0].Signal();
+        Blocking.Until(() => driver.TryTake(out _), "the first did not come back");
+        Blocking.Until(() => driver.TryTake(out _), "the second did not come back");
+
+        BlockCounters counters = Counters()[0];
+        Assert.Equal((1L, 2L * BlockSize), (counters.Writes, counters.BytesWritten));
+        Assert.Equal(1, Assert.Single(counters.Refusals).Value);
+        Assert.Equal(0, Counters()[1].Writes);
+        _ = Assert.IsType<DeviceDoneReply>(_device.Ask(id => new ClearBlockPortRequest { Id = id, Port = 0 }));
+        _ = Assert.IsType<DeviceDoneReply>(_device.Ask(id => new ConfigureBlockPortRequest { Id = id, Port = 0, Extents = [new(4, 8)], KeepCounters = true }));
+        Assert.Equal(1, Counters()[0].Writes);
+        Configure(0, false, new BlockExtent(4, 8));
+        Assert.Equal(0, Counters()[0].Writes);
+        Assert.Empty(Counters()[0].Refusals);
+
+        IReadOnlyList<BlockCounters> Counters() =>
+            Assert.IsType<DeviceBlockCountersReply>(_device.Ask(id => new ReadBlockCountersRequest { Id = id })).Functions;
     }
 
     public void Dispose()

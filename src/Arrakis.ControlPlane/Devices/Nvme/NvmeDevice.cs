@@ -107,7 +107,7 @@ internal sealed class NvmeDevice(NvmeDeviceOptions options, NvmeSource source, T
         _functions.AdoptSession(record, parts, context);
 
     /// <inheritdoc/>
-    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation) => Task.CompletedTask;
+    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, bool keepCounters, CancellationToken cancellation) => Task.CompletedTask;
 
     /// <inheritdoc/>
     public Task ClearAreaAsync(int function, CancellationToken cancellation)

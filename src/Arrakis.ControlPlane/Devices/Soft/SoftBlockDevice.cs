@@ -62,8 +62,8 @@ internal sealed class SoftBlockDevice : IBlockDevice
         VhostUserSession.Adopt(record.Grant, parts, context);
 
     /// <inheritdoc/>
-    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation) =>
-        _soft.RequestAsync(id => new ConfigureBlockPortRequest { Id = id, Port = function, Extents = extents, ReadOnly = readOnly }, cancellation);
+    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, bool keepCounters, CancellationToken cancellation) =>
+        _soft.RequestAsync(id => new ConfigureBlockPortRequest { Id = id, Port = function, Extents = extents, ReadOnly = readOnly, KeepCounters = keepCounters }, cancellation);
 
     /// <inheritdoc/>
     public Task ClearAreaAsync(int function, CancellationToken cancellation) =>
@@ -77,7 +77,7 @@ internal sealed class SoftBlockDevice : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) => _soft.ReadPortsAsync("blk", cancellation);
+    public Task<IReadOnlyList<BlockCounters>> ReadBlockCountersAsync(CancellationToken cancellation) => _soft.ReadBlockCountersAsync(cancellation);
 
     /// <inheritdoc/>
     public Task StopAsync(bool keep) => Task.CompletedTask;

@@ -166,14 +166,11 @@ internal sealed class SoftDevice : INicDevice
 
     /// <inheritdoc/>
     public async Task<IReadOnlyDictionary<string, PortCounters>> ReadCountersAsync(CancellationToken cancellation) =>
-        (await ReadAllPortsAsync(cancellation).ConfigureAwait(false)).Where(static port => !port.Key.StartsWith("blk", StringComparison.Ordinal)).ToDictionary();
-
-    /// <summary>Counters of the ports of one kind.</summary>
-    internal async Task<IReadOnlyDictionary<string, PortCounters>> ReadPortsAsync(string kind, CancellationToken cancellation) =>
-        (await ReadAllPortsAsync(cancellation).ConfigureAwait(false)).Where(port => port.Key.StartsWith(kind, StringComparison.Ordinal)).ToDictionary();
-
-    private async Task<IReadOnlyDictionary<string, PortCounters>> ReadAllPortsAsync(CancellationToken cancellation) =>
         (await Channel().RequestAsync<DeviceCountersReply>(static id => new ReadCountersRequest { Id = id }, s_replyTimeout, cancellation).ConfigureAwait(false)).Ports;
+
+    /// <summary>Counters of the block functions.</summary>
+    internal async Task<IReadOnlyList<BlockCounters>> ReadBlockCountersAsync(CancellationToken cancellation) =>
+        (await Channel().RequestAsync<DeviceBlockCountersReply>(static id => new ReadBlockCountersRequest { Id = id }, s_replyTimeout, cancellation).ConfigureAwait(false)).Functions;
 
     /// <inheritdoc/>
     public async Task<TestResult> RunTestAsync(TestPlan plan, CancellationToken cancellation)

@@ -62,7 +62,7 @@ internal sealed class ExternalDisks(VhostUserBlockDeviceOptions options, Session
     }
 
     /// <inheritdoc/>
-    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, CancellationToken cancellation) => Task.CompletedTask;
+    public Task ConfigureAreaAsync(int function, IReadOnlyList<BlockExtent> extents, bool readOnly, bool keepCounters, CancellationToken cancellation) => Task.CompletedTask;
 
     /// <inheritdoc/>
     public Task ClearAreaAsync(int function, CancellationToken cancellation) => Task.CompletedTask;
