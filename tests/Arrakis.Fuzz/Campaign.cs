@@ -20,6 +20,7 @@ internal static class Campaign
         new IgbRingTarget(),
         new NvmeTarget(),
         new BlockRingTarget(),
+        new BlockDeviceTarget(),
         new CatalogueTarget(),
         new AreaFileTarget(),
         new LogImageTarget(),
