@@ -1,4 +1,5 @@
 using Arrakis.Contract;
+using Arrakis.ControlPlane.Tests.Bindings;
 using Arrakis.Native;
 using Arrakis.Native.Pci;
 using Arrakis.TestBed.Machine;
