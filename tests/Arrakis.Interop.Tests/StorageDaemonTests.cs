@@ -3,6 +3,7 @@ using Arrakis.Contract.Control;
 using Arrakis.Interop.Tests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
+using Arrakis.TestBed.Storage;
 
 namespace Arrakis.Interop.Tests;
 
@@ -80,7 +81,7 @@ public sealed class StorageDaemonTests
             BlockQueue queue = binding.Queues[block % 2];
             Assert.True(queue.Buffers.TryRent(out BlockBuffer buffer));
             buffer.Span.Fill(value);
-            Run(queue, new BlockRequest(BlockOperation.Write, block, 1, buffer, 1, WriteDurability.Durable));
+            Assert.Equal(BlockStatus.Success, queue.Complete(new BlockRequest(BlockOperation.Write, block, 1, buffer, 1, WriteDurability.Durable)));
             queue.Buffers.Return(buffer);
         }
 
@@ -88,21 +89,9 @@ public sealed class StorageDaemonTests
         {
             BlockQueue queue = binding.Queues[1 - block % 2];
             Assert.True(queue.Buffers.TryRent(out BlockBuffer buffer));
-            Run(queue, new BlockRequest(BlockOperation.Read, block, 1, buffer, 1));
+            Assert.Equal(BlockStatus.Success, queue.Complete(new BlockRequest(BlockOperation.Read, block, 1, buffer, 1)));
             Assert.Equal(-1, buffer.Span[..BlockSize].IndexOfAnyExcept(value));
             queue.Buffers.Return(buffer);
         }
-    }
-
-    private static void Run(BlockQueue queue, BlockRequest request)
-    {
-        queue.Submit([request]);
-        Span<BlockResult> results = stackalloc BlockResult[1];
-        while (queue.Poll(results) == 0)
-        {
-            Thread.SpinWait(1);
-        }
-
-        Assert.Equal(BlockStatus.Success, results[0].Status);
     }
 }

@@ -2,6 +2,7 @@ using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.SystemTests.Support;
 using Arrakis.TestBed.Daemon;
+using Arrakis.TestBed.Storage;
 
 namespace Arrakis.SystemTests;
 
@@ -58,7 +59,7 @@ public sealed class StorageRevocationTests
         Assert.True(queue.Buffers.TryRent(out BlockBuffer buffer));
         for (int block = 0; block < Blocks; block++)
         {
-            Run(queue, new BlockRequest(BlockOperation.Read, block, 1, buffer, 0));
+            Assert.Equal(BlockStatus.Success, queue.Complete(new BlockRequest(BlockOperation.Read, block, 1, buffer, 0)));
             found[block] = buffer.Span[0];
             Assert.Equal(-1, buffer.Span[..BlockSize].IndexOfAnyExcept(found[block])); // A block is whole.
         }
@@ -73,22 +74,10 @@ public sealed class StorageRevocationTests
         buffer.Span.Fill(value);
         for (int block = 0; block < Blocks; block++)
         {
-            Run(queue, new BlockRequest(BlockOperation.Write, block, 1, buffer, 0, WriteDurability.Durable));
+            Assert.Equal(BlockStatus.Success, queue.Complete(new BlockRequest(BlockOperation.Write, block, 1, buffer, 0, WriteDurability.Durable)));
         }
 
         queue.Buffers.Return(buffer);
-    }
-
-    private static void Run(BlockQueue queue, BlockRequest request)
-    {
-        queue.Submit([request]);
-        Span<BlockResult> results = stackalloc BlockResult[1];
-        while (queue.Poll(results) == 0)
-        {
-            Thread.SpinWait(1);
-        }
-
-        Assert.Equal(BlockStatus.Success, results[0].Status);
     }
 
     /// <summary>Writes all blocks again and again, many at a time, and notes what the device has acknowledged.</summary>

@@ -3,6 +3,7 @@ using Arrakis.Contract.Control;
 using Arrakis.SystemTests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Processes;
+using Arrakis.TestBed.Storage;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SystemTests;
@@ -210,16 +211,6 @@ public sealed class StorageTests
         binding.Area.Buffers.Return(buffer);
     }
 
-    private static void Run(StorageBinding binding, BlockOperation operation, int block, BlockBuffer buffer)
-    {
-        BlockQueue queue = binding.Queues[0];
-        queue.Submit([new BlockRequest(operation, block, 1, buffer, 1, WriteDurability.Durable)]);
-        Span<BlockResult> results = stackalloc BlockResult[1];
-        while (queue.Poll(results) == 0)
-        {
-            Thread.SpinWait(1);
-        }
-
-        Assert.Equal(BlockStatus.Success, results[0].Status);
-    }
+    private static void Run(StorageBinding binding, BlockOperation operation, int block, BlockBuffer buffer) =>
+        Assert.Equal(BlockStatus.Success, binding.Queues[0].Complete(new BlockRequest(operation, block, 1, buffer, 1, WriteDurability.Durable)));
 }

@@ -52,7 +52,7 @@ internal static class PairSummary
             P99VersusBusyPoll = Ratio(chosen, kind, Paths.KernelBusyPoll, row => row.P99),
             RequestsOverBatch = OverBatch(chosen, kind),
             LoadPercent = kind.Tail?.LoadPercent,
-            OfferedPerSecond = tails.Any(static tail => tail.OfferedPerSecond is null) || tails is [] ? null : Math.Round(Statistics.Median(tails.Select(static tail => tail.OfferedPerSecond!.Value))),
+            OfferedPerSecond = kind.Tail?.OfferedPerSecond is null ? null : Math.Round(Statistics.Median(tails.Select(static tail => tail.OfferedPerSecond!.Value))),
             P9999 = tails is [] ? null : Math.Round(Statistics.Median(tails.Select(tail => tail.P9999)), 3),
             P9999Min = tails is [] ? null : tails.Min(tail => tail.P9999),
             P9999Max = tails is [] ? null : tails.Max(tail => tail.P9999),

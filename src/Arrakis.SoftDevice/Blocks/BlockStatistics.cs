@@ -1,4 +1,5 @@
 using Arrakis.Contract.Control;
+using Arrakis.SoftDevice.Polling;
 using Arrakis.Wire.Virtio;
 
 namespace Arrakis.SoftDevice.Blocks;
@@ -6,7 +7,7 @@ namespace Arrakis.SoftDevice.Blocks;
 /// <summary>A block function's counters. The polling thread writes them; any thread may read.</summary>
 internal sealed class BlockStatistics
 {
-    private readonly long[] _refusals = new long[BlockRefusals.Count];
+    private readonly ReasonCounts _refusals = new(BlockRefusals.Count, static refusal => BlockRefusals.Name((BlockRefusal)refusal));
     private long _reads;
     private long _bytesRead;
     private long _writes;
@@ -49,27 +50,18 @@ internal sealed class BlockStatistics
     public void CountError() => _errors++;
 
     /// <summary>A request was refused.</summary>
-    public void CountRefusal(BlockRefusal refusal) => _refusals[(int)refusal]++;
+    public void CountRefusal(BlockRefusal refusal) => _refusals.Count((int)refusal);
 
     /// <summary>Starts from zero. Polling thread only.</summary>
     public void Clear()
     {
-        Array.Clear(_refusals);
+        _refusals.Clear();
         _reads = _bytesRead = _writes = _bytesWritten = _flushes = _discards = _writeZeroes = _errors = 0;
     }
 
     /// <summary>What was counted; reasons without a refusal are left out.</summary>
     public BlockCounters Read()
     {
-        Dictionary<string, long> refusals = [];
-        for (int refusal = 1; refusal < _refusals.Length; refusal++)
-        {
-            if (Volatile.Read(ref _refusals[refusal]) is > 0 and var count)
-            {
-                refusals[BlockRefusals.Name((BlockRefusal)refusal)] = count;
-            }
-        }
-
         return new BlockCounters
         {
             Reads = Volatile.Read(ref _reads),
@@ -80,7 +72,7 @@ internal sealed class BlockStatistics
             Discards = Volatile.Read(ref _discards),
             WriteZeroes = Volatile.Read(ref _writeZeroes),
             Errors = Volatile.Read(ref _errors),
-            Refusals = refusals,
+            Refusals = _refusals.Read(),
         };
     }
 }
