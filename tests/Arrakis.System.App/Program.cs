@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.SystemApp.Roles;
 
@@ -9,46 +10,46 @@ try
     switch (args[0])
     {
         case nameof(FilteredEcho):
-            await FilteredEcho.PlayAsync(Order<FilteredEchoOrder>());
+            await FilteredEcho.PlayAsync(Order(ConversationJson.Default.FilteredEchoOrder));
             break;
         case nameof(FilteredStorage):
-            await FilteredStorage.PlayAsync(Order<FilteredStorageOrder>());
+            await FilteredStorage.PlayAsync(Order(ConversationJson.Default.FilteredStorageOrder));
             break;
         case nameof(Echo):
-            await Echo.PlayAsync(Order<EchoOrder>());
+            await Echo.PlayAsync(Order(ConversationJson.Default.EchoOrder));
             break;
         case nameof(QueueEcho):
-            await QueueEcho.PlayAsync(Order<QueueEchoOrder>());
+            await QueueEcho.PlayAsync(Order(ConversationJson.Default.QueueEchoOrder));
             break;
         case nameof(Flood):
-            await Flood.PlayAsync(Order<FloodOrder>());
+            await Flood.PlayAsync(Order(ConversationJson.Default.FloodOrder));
             break;
         case nameof(Hostile):
-            Hostile.Play(Order<HostileOrder>());
+            Hostile.Play(Order(ConversationJson.Default.HostileOrder));
             break;
         case nameof(Spoof):
-            await Spoof.PlayAsync(Order<SpoofOrder>());
+            await Spoof.PlayAsync(Order(ConversationJson.Default.SpoofOrder));
             break;
         case nameof(Churn):
-            await Churn.PlayAsync(Order<ChurnOrder>());
+            await Churn.PlayAsync(Order(ConversationJson.Default.ChurnOrder));
             break;
         case nameof(KernelClient):
-            KernelClient.Play(Order<KernelClientOrder>());
+            KernelClient.Play(Order(ConversationJson.Default.KernelClientOrder));
             break;
         case nameof(KernelEcho):
-            KernelEcho.Play(Order<KernelEchoOrder>());
+            KernelEcho.Play(Order(ConversationJson.Default.KernelEchoOrder));
             break;
         case nameof(ArpAsker):
-            ArpAsker.Play(Order<ArpOrder>());
+            ArpAsker.Play(Order(ConversationJson.Default.ArpOrder));
             break;
         case nameof(TcpStream):
-            TcpStream.Play(Order<TcpStreamOrder>());
+            TcpStream.Play(Order(ConversationJson.Default.TcpStreamOrder));
             break;
         case nameof(KernelTransfer):
-            KernelTransfer.Play(Order<KernelTransferOrder>());
+            KernelTransfer.Play(Order(ConversationJson.Default.KernelTransferOrder));
             break;
         case nameof(RingTransfer):
-            await RingTransfer.PlayAsync(Order<RingTransferOrder>());
+            await RingTransfer.PlayAsync(Order(ConversationJson.Default.RingTransferOrder));
             break;
         default:
             throw new ArgumentException($"There is no role '{args[0]}'.");
@@ -63,4 +64,4 @@ catch (Exception e)
 // Some roles leave threads that never return.
 Environment.Exit(0);
 
-T Order<T>() => JsonSerializer.Deserialize<T>(args[1])!;
+T Order<T>(JsonTypeInfo<T> type) => JsonSerializer.Deserialize(args[1], type)!;

@@ -15,7 +15,7 @@ namespace Arrakis.ControlPlane.Keeper;
 internal sealed class KeeperDescriptorStore : IDescriptorStore
 {
     private const int SigKill = 9;
-    private static readonly TimeSpan s_startTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_startTimeout = TimeSpan.FromSeconds(20); // Its first answer included: it compiles its code for it.
     private static readonly TimeSpan s_replyTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_connectPause = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan s_restartPause = TimeSpan.FromMilliseconds(200);
@@ -136,7 +136,7 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
         {
             while (true)
             {
-                (KeeperReply reply, IReadOnlyList<Descriptor> descriptors) = await AskAsync(keeper, new KeeperRequest(KeeperOperation.List, [after]), [], cancellation).ConfigureAwait(false);
+                (KeeperReply reply, IReadOnlyList<Descriptor> descriptors) = await AskAsync(keeper, new KeeperRequest(KeeperOperation.List, [after]), [], s_startTimeout, cancellation).ConfigureAwait(false);
                 if (reply.Names.Count == 0)
                 {
                     return;
@@ -158,7 +158,8 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
         catch (Exception e) when (e is LinuxException or IOException or JsonException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             // Without what it has, bindings would be lost silently; whether to give them up is the administrator's to say.
-            throw new IOException($"The keeper at {_path} (process {keeper.PeerCredentials.ProcessId}) does not hand out what it keeps: {e.Message}. End that process to start without it.", e);
+            string fault = e is OperationCanceledException ? $"no answer came within {s_startTimeout.TotalSeconds:0} s" : e.Message;
+            throw new IOException($"The keeper at {_path} (process {keeper.PeerCredentials.ProcessId}) does not hand out what it keeps: {fault}. End that process to start without it.", e);
         }
     }
 
@@ -172,7 +173,7 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
 
         try
         {
-            (KeeperReply reply, _) = await AskAsync(keeper, request, descriptors, CancellationToken.None).ConfigureAwait(false);
+            (KeeperReply reply, _) = await AskAsync(keeper, request, descriptors, s_replyTimeout, CancellationToken.None).ConfigureAwait(false);
             if (reply.Fault is not null)
             {
                 _logger.LogError("The keeper refused {Operation}: {Fault}", request.Operation, reply.Fault);
@@ -227,7 +228,7 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
             foreach (KeyValuePair<string, Descriptor>[] part in _copies.Chunk(UnixSocket.MaxDescriptors))
             {
                 _ = await AskAsync(
-                    fresh, new KeeperRequest(KeeperOperation.Put, [.. part.Select(static entry => entry.Key)]), [.. part.Select(static entry => entry.Value)], _stopping.Token).ConfigureAwait(false);
+                    fresh, new KeeperRequest(KeeperOperation.Put, [.. part.Select(static entry => entry.Key)]), [.. part.Select(static entry => entry.Value)], s_startTimeout, _stopping.Token).ConfigureAwait(false);
             }
         }
         catch
@@ -272,9 +273,10 @@ internal sealed class KeeperDescriptorStore : IDescriptorStore
         }
     }
 
-    private async Task<(KeeperReply Reply, IReadOnlyList<Descriptor> Descriptors)> AskAsync(UnixSocket keeper, KeeperRequest request, Descriptor[] descriptors, CancellationToken cancellation)
+    private async Task<(KeeperReply Reply, IReadOnlyList<Descriptor> Descriptors)> AskAsync(
+        UnixSocket keeper, KeeperRequest request, Descriptor[] descriptors, TimeSpan patience, CancellationToken cancellation)
     {
-        using var timer = new CancellationTokenSource(s_replyTimeout, _time);
+        using var timer = new CancellationTokenSource(patience, _time);
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
         byte[] packet = JsonSerializer.SerializeToUtf8Bytes(request, KeeperJson.Default.KeeperRequest);
         while (keeper.TrySend(packet, descriptors) < 0)

@@ -22,7 +22,7 @@ internal static class Talk
     /// <summary>Reports.</summary>
     public static void Say(Report report)
     {
-        string line = JsonSerializer.Serialize(report);
+        string line = JsonSerializer.Serialize(report, ConversationJson.Default.Report);
         lock (s_lock)
         {
             Console.Out.WriteLine(line);

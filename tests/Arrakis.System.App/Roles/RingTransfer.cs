@@ -40,7 +40,7 @@ internal static class RingTransfer
                 return;
             }
 
-            TransferCommand transfer = JsonSerializer.Deserialize<TransferCommand>(command)!;
+            TransferCommand transfer = JsonSerializer.Deserialize(command, ConversationJson.Default.TransferCommand)!;
             if (transfer.Sends)
             {
                 await SendAsync(nic, order, transfer);
