@@ -54,6 +54,7 @@ public sealed partial class DocumentationTests
             ["arrakisctl", "area", var name, .. var rest] => HasOptions(Built("Arrakis.Ctl", "arrakisctl"), ["area", name, "--help"], rest),
             ["arrakisctl", var name, .. var rest] => HasOptions(Built("Arrakis.Ctl", "arrakisctl"), [name, "--help"], rest),
             ["/usr/lib/arrakis/arrakisd", .. var rest] => HasOptions(Built("Arrakis.ControlPlane", "arrakisd"), ["--help"], rest),
+            ["/usr/lib/arrakis/arrakis-softdevice", .. var rest] => HasOptions(Built("Arrakis.SoftDevice", "arrakis-softdevice"), ["--help"], rest),
             ["source", "<(arrakisctl", "completion", ..] => true,
             ["dotnet", "run" or "publish", .. var rest] => rest.Any(word => Repository.Files.Contains($"{word}/{Path.GetFileName(word)}.csproj")),
             ["dotnet", "add", "package", var package, ..] => Project.All.Any(project => project.Name == package),

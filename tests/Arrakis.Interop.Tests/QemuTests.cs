@@ -39,7 +39,7 @@ public sealed class QemuTests
         bed.Add("end the guest", () => guest.DisposeAsync().AsTask());
         _ = await guest.RunAsync($"ip address add {FrontEndBed.Address}/24 dev eth0 && ip link set eth0 up");
         Assert.Equal(FrontEndBed.Mac, (await guest.RunAsync("cat /sys/class/net/eth0/address")).Trim());
-        VirtioFeatures negotiated = await guest.FeaturesAsync();
+        VirtioFeatures negotiated = await guest.FeaturesAsync("/sys/class/net/eth0/device");
         Assert.True(negotiated.HasFlag(VirtioFeatures.Version1), $"{negotiated}");
         Assert.Equal(offered & wanted, negotiated & OfDevice);
         TestContext.Current.TestOutputHelper?.WriteLine($"negotiated: {negotiated}");

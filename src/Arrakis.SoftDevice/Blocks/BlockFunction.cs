@@ -1,7 +1,6 @@
 using Arrakis.Contract.Control;
 using Arrakis.SoftDevice.Polling;
 using Arrakis.SoftDevice.Ports.Vf;
-using Arrakis.SoftDevice.Rings;
 using Arrakis.SoftDevice.Vhost;
 using Arrakis.Wire.VhostUser;
 using Arrakis.Wire.Virtio;
@@ -11,7 +10,9 @@ namespace Arrakis.SoftDevice.Blocks;
 /// <summary>A block function, as a vhost-user session and the management socket see it. Control thread only.</summary>
 internal sealed class BlockFunction(BlockPort port, PollingLoop loop) : IVhostFunction
 {
-    private const uint DataSegments = DeviceRing.MaxChainLength - 2; // header and status have one each
+    // With header and status, a ring of 128 descriptors has room for the longest request even without indirect descriptors. Linux's driver
+    // waits for ever for room that a ring never has, and 128 is what QEMU gives a disk.
+    private const uint DataSegments = 128 - 2;
     private const uint SegmentSize = 1024 * 1024;
 
     /// <inheritdoc/>

@@ -2,14 +2,11 @@ using Arrakis.TestBed.Machine;
 
 namespace Arrakis.Interop.Tests.Support;
 
-/// <summary>The initial RAM disk of a guest: busybox, the drivers of a virtio network interface, and a shell that is spoken to through a console.</summary>
+/// <summary>The initial RAM disk of a guest: busybox, drivers, programs, and a shell that is spoken to through a console.</summary>
 internal static class GuestImage
 {
     /// <summary>The programs of the guest, in one that needs no library.</summary>
     public const string Busybox = "/bin/busybox";
-
-    // In the order in which they need each other.
-    private static readonly string[] s_modules = ["failover", "net_failover", "virtio_net"];
 
     // A line is a command; what it writes comes back, ended by a line with its exit code. Nothing echoes.
     private const string Init = """
@@ -34,7 +31,9 @@ internal static class GuestImage
 
     /// <summary>Makes it as a file.</summary>
     /// <param name="folder">A folder of its own, which need not be there.</param>
-    public static async Task<string> BuildAsync(string folder)
+    /// <param name="modules">The kernel's modules that it has loaded, in the order in which they need each other.</param>
+    /// <param name="programs">This machine's programs that it has beside busybox's, where they are here, with their libraries.</param>
+    public static async Task<string> BuildAsync(string folder, IReadOnlyList<string> modules, IReadOnlyList<string> programs)
     {
         string root = Path.Combine(folder, "root");
         string image = Path.Combine(folder, "initrd");
@@ -44,10 +43,12 @@ internal static class GuestImage
         }
 
         string init = Path.Combine(root, "init");
-        await File.WriteAllTextAsync(init, Init.Replace("MODULES", string.Join(' ', s_modules), StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(init, Init.Replace("MODULES", string.Join(' ', modules), StringComparison.Ordinal), TestContext.Current.CancellationToken);
         File.SetUnixFileMode(init, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         string build = $"cd '{root}' && cp {Busybox} bin/busybox && "
-            + string.Concat(s_modules.Select(module => $"bin/busybox xzcat '{Laboratory.Module(module)}' >{module}.ko && "))
+            + string.Concat(modules.Select(static module => $"bin/busybox xzcat '{Laboratory.Module(module)}' >{module}.ko && "))
+            + string.Concat(programs.Select(static program =>
+                $"for file in {program} $(ldd {program} | grep -o '/[^ ]*'); do mkdir -p \".${{file%/*}}\" && cp -L \"$file\" \".$file\" || exit 1; done && "))
             + $"find . | bin/busybox cpio -o -H newc >'{image}' 2>/dev/null";
         await Command.RunAsync("sh", ["-c", build], TestContext.Current.CancellationToken);
         return image;

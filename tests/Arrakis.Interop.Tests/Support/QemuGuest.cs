@@ -6,7 +6,7 @@ using Arrakis.Wire.Virtio;
 
 namespace Arrakis.Interop.Tests.Support;
 
-/// <summary>A Linux guest in QEMU, emulated, whose only network interface is a virtual function of the software device.</summary>
+/// <summary>A Linux guest in QEMU, emulated, with one function of the software device for a device.</summary>
 internal sealed class QemuGuest : IAsyncDisposable
 {
     private const string Program = "qemu-system-x86_64";
@@ -24,16 +24,34 @@ internal sealed class QemuGuest : IAsyncDisposable
     /// <summary>What its kernel has written to the serial line.</summary>
     public string KernelLog => File.Exists(_log) ? File.ReadAllText(_log) : "";
 
-    /// <summary>Boots it and waits for its shell.</summary>
+    /// <summary>Boots one with a network interface, eth0, and waits for its shell.</summary>
     /// <param name="folder">For its RAM disk and its log.</param>
     /// <param name="socket">The virtual function's socket.</param>
     /// <param name="mac">Its hardware address.</param>
     /// <param name="properties">More properties of virtio-net-pci.</param>
-    public static async Task<QemuGuest> BootAsync(string folder, string socket, string mac, string properties)
+    public static Task<QemuGuest> BootAsync(string folder, string socket, string mac, string properties) => BootAsync(
+        folder,
+        socket,
+        ["-netdev", "vhost-user,id=net,chardev=device", "-device", $"virtio-net-pci,netdev=net,mac={mac},disable-legacy=on,romfile=,{properties}"],
+        ["failover", "net_failover", "virtio_net"],
+        []);
+
+    /// <summary>Boots one with a disk, vda, and waits for its shell.</summary>
+    /// <param name="folder">For its RAM disk and its log.</param>
+    /// <param name="socket">The block function's socket.</param>
+    /// <param name="properties">More properties of vhost-user-blk-pci.</param>
+    public static Task<QemuGuest> BootWithDiskAsync(string folder, string socket, string properties) => BootAsync(
+        folder,
+        socket,
+        ["-device", $"vhost-user-blk-pci,chardev=device,disable-legacy=on,{properties}"],
+        ["virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4"],
+        ["/sbin/mkfs.ext4"]);
+
+    private static async Task<QemuGuest> BootAsync(string folder, string socket, IReadOnlyList<string> device, IReadOnlyList<string> modules, IReadOnlyList<string> programs)
     {
         Prerequisite.Require(Program, "qemu-system-x86");
         Prerequisite.Require(GuestImage.Busybox, "busybox-static");
-        string image = await GuestImage.BuildAsync(folder);
+        string image = await GuestImage.BuildAsync(folder, modules, programs);
         string log = Path.Combine(folder, "kernel.log");
         string[] arguments =
         [
@@ -43,8 +61,7 @@ internal sealed class QemuGuest : IAsyncDisposable
             // The device maps the guest's memory: it has to be a file that can be passed and shared.
             "-object", "memory-backend-memfd,id=ram,size=256M,share=on",
             "-chardev", $"socket,id=device,path={socket}",
-            "-netdev", "vhost-user,id=net,chardev=device",
-            "-device", $"virtio-net-pci,netdev=net,mac={mac},disable-legacy=on,romfile=,{properties}",
+            .. device,
             "-chardev", "stdio,id=shell,signal=off", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=shell",
             "-serial", $"file:{log}",
             "-kernel", Laboratory.Kernel, "-initrd", image,
@@ -73,11 +90,12 @@ internal sealed class QemuGuest : IAsyncDisposable
         return code == 0 ? text : throw new InvalidOperationException($"'{command}' failed in the guest with code {code}: {text}\n{KernelLog}");
     }
 
-    /// <summary>What the guest's network driver has negotiated.</summary>
-    public async Task<VirtioFeatures> FeaturesAsync()
+    /// <summary>What the guest's driver of a device has negotiated.</summary>
+    /// <param name="device">Its folder in sysfs.</param>
+    public async Task<VirtioFeatures> FeaturesAsync(string device)
     {
         // A character for each bit, the lowest first.
-        string bits = (await RunAsync("cat /sys/class/net/eth0/device/features")).Trim();
+        string bits = (await RunAsync($"cat {device}/features")).Trim();
         return (VirtioFeatures)bits.Select(static (bit, index) => bit == '1' ? 1UL << index : 0).Aggregate(0UL, static (all, bit) => all | bit);
     }
 

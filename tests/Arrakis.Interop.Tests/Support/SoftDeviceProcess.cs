@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
+using Arrakis.Contract;
 using Arrakis.Contract.Control;
 using Arrakis.Contract.Device;
 using Arrakis.Contract.Json;
@@ -31,11 +32,17 @@ internal sealed class SoftDeviceProcess : IAsyncDisposable
     /// <summary>What it has logged.</summary>
     public string Log => _process.Errors;
 
-    public static async Task<SoftDeviceProcess> StartAsync(string folder, int functions, int core)
+    public static Task<SoftDeviceProcess> StartAsync(string folder, int functions, int core) => StartAsync(folder, "--functions", $"{functions}", "--core", $"{core}");
+
+    /// <summary>Starts one with block functions on a file.</summary>
+    public static Task<SoftDeviceProcess> StartWithBlocksAsync(string folder, string file, int blockSize, int functions, string backing) => StartAsync(
+        folder, "--functions", "0", "--block-file", file, "--block-size", $"{blockSize}", "--block-functions", $"{functions}", "--block-backing", backing);
+
+    private static async Task<SoftDeviceProcess> StartAsync(string folder, params IReadOnlyList<string> options)
     {
         string sockets = Path.Combine(folder, "device");
         var device = new SoftDeviceProcess(
-            ChildProcess.Start("arrakis-softdevice", null, Programs.SoftDevice, ["--directory", sockets, "--functions", $"{functions}", "--core", $"{core}"], ChildEnding.Signal),
+            ChildProcess.Start("arrakis-softdevice", null, Programs.SoftDevice, ["--directory", sockets, .. options], ChildEnding.Signal),
             sockets);
         try
         {
@@ -53,6 +60,11 @@ internal sealed class SoftDeviceProcess : IAsyncDisposable
 
     public async Task ConfigureAsync(int function, MacAddress mac, Ipv4Address address) =>
         _ = Assert.IsType<DeviceDoneReply>(await AskAsync(id => new ConfigurePortRequest { Id = id, Port = function, Mac = mac, Address = address }));
+
+    public string BlockFunctionPath(int function) => Path.Combine(_folder, $"blk{function}.sock");
+
+    public async Task ConfigureBlocksAsync(int function, IReadOnlyList<BlockExtent> extents) =>
+        _ = Assert.IsType<DeviceDoneReply>(await AskAsync(id => new ConfigureBlockPortRequest { Id = id, Port = function, Extents = extents }));
 
     /// <summary>Makes a kernel interface and gives the device its wire; the interface goes away with the device.</summary>
     public async Task AttachUplinkAsync(string name)

@@ -42,6 +42,7 @@ public sealed class BlockSessionTests : IDisposable
         Assert.Equal(8UL * BlockSize / 512, config.Capacity);
         Assert.Equal((uint)BlockSize, config.BlockSize);
         Assert.Equal(BlockPort.MaxQueues, config.QueueCount);
+        Assert.Equal(128u, config.SegmentMax + 2); // with header and status: what a ring of 128 has room for
 
         Configure(1, true, new BlockExtent(10, 3));
         Assert.Equal(3UL * BlockSize / 512, ReadConfig(frontEnd).Capacity);
