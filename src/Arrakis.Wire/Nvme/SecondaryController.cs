@@ -14,9 +14,10 @@ public readonly record struct SecondaryController(ushort ControllerId, ushort Pr
     private const int EntriesOffset = 32;
     private const int EntrySize = 32;
 
-    /// <summary>Reads the list: no more entries than are in the structure, whatever its count says.</summary>
+    /// <summary>Reads the list: no more entries than are in the structure, whatever its count says and whatever comes behind.</summary>
     public static IReadOnlyList<SecondaryController> ReadList(ReadOnlySpan<byte> source)
     {
+        source = source[..Math.Min(source.Length, IdentifyController.Length)];
         List<SecondaryController> list = [];
         int count = source.IsEmpty ? 0 : source[0];
         for (int i = 0; i < count && EntriesOffset + (i + 1) * EntrySize <= source.Length; i++)

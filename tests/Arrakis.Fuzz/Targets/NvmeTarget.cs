@@ -13,6 +13,7 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
     private const int Size = 8;
     private const int Depth = Size - 1;
     private const uint Namespace = 1;
+    private const ushort StatusMask = 0x7FFF; // all but the phase tag
 
     private readonly BlockQueueLayout _layout = BlockQueueLayout.At(RingFormat.Nvme, 0, Size, 4096);
     private readonly MemoryFile _file;
@@ -37,9 +38,11 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
 
     public override IReadOnlyList<byte[]> Corpus { get; } =
     [
-        [0, 3, 1, 2, 2, 0, 2, 1, 3, 7],
-        .. from length in (int[])[20, 90, 300] select Script(length),
+        [0, 3, 1, 2, 2, 0, 0, 2, 1, 0, 0, 3, 7],
+        .. from length in (int[])[20, 90, 300] select Script(length, []),
+        .. from statuses in Statuses().Chunk(32) select Script(int.MaxValue, statuses),
         Identity(6, 4, 9),
+        [.. Enumerable.Repeat((byte)0xFF, IdentifyController.Length + 64)], // a list that says more than it has room for
     ];
 
     public void Dispose()
@@ -74,17 +77,35 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
         }
     }
 
-    // Submits, and completes in the same order as a controller that behaves.
-    private static byte[] Script(int length)
+    // Submits, and completes in the same order as a controller that behaves: with success to a length, or once with each status.
+    private static byte[] Script(int length, ushort[] statuses)
     {
         List<byte> script = [];
-        for (byte i = 0; script.Count < length; i = (byte)((i + 1) % Depth))
+        HashSet<byte> kept = []; // Tags of commands that a deleted queue aborted: these stay with the device.
+        byte tag = 0;
+        for (int i = 0; script.Count < length && (statuses.Length == 0 || i < statuses.Length); i++)
         {
-            script.AddRange([0, i, 0, i, 1, 2, i, 3, 4]);
+            do
+            {
+                tag = (byte)((tag + 1) % Depth);
+            }
+            while (kept.Contains(tag));
+            ushort status = statuses.Length == 0 ? (ushort)0 : statuses[i];
+            script.AddRange([0, tag, 1, 2, tag, (byte)status, (byte)(status >> 8), 3, 1, 4]);
+            if ((status & NvmeStatus.CodeMask) == NvmeStatus.AbortedQueueDeleted)
+            {
+                _ = kept.Add(tag);
+            }
         }
 
         return [.. script];
     }
+
+    // Those codes of each type that an edition of the specification has, not to be retried every other one.
+    private static IEnumerable<ushort> Statuses() =>
+        from type in Enumerable.Range(0, 8)
+        from code in Enumerable.Range(0, 0x28).Concat(Enumerable.Range(0x80, 0x10)).Append(0xFF)
+        select (ushort)(code | type << 8 | (code & 1) << 14);
 
     // A controller's and a namespace's description in one: what each reads lies where the other has nothing.
     private static byte[] Identity(int submission, int completion, int blockShift)
@@ -142,7 +163,7 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
                 byte* entry = completion + posted % Size * NvmeCompletion.Size;
                 *(uint*)(entry + NvmeCompletion.Dword2Offset) = _written.LoadUInt32(8);
                 *(uint*)(entry + NvmeCompletion.Dword3Offset) =
-                    NvmeCompletion.ComposeDword3((ushort)(reader.Byte() % Size), posted / Size % 2 == 0, new NvmeStatus((ushort)(reader.Byte() % 3)));
+                    NvmeCompletion.ComposeDword3((ushort)(reader.Byte() % Size), posted / Size % 2 == 0, new NvmeStatus((ushort)(reader.Short() & StatusMask)));
                 posted++;
                 break;
             case 3:
@@ -151,7 +172,8 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
                 for (int i = 0; i < count; i++)
                 {
                     Promise(inFlight.Remove(taken[i].Tag), "what is completed was in flight");
-                    Promise((taken[i].Status == BlockStatus.Success) == (taken[i].RawStatus == 0), "a status has a meaning");
+                    Promise((taken[i].Status == BlockStatus.Success) == (taken[i].RawStatus == 0) && Enum.IsDefined(taken[i].Status), "a status has a meaning");
+                    Promise(taken[i].RawStatus != NvmeStatus.AbortedQueueDeleted, "what a deleted queue aborts ends with its binding");
                 }
 
                 break;

@@ -124,10 +124,27 @@ public sealed class NvmeFormatTests
         byte[] bytes = new byte[IdentifyController.Length];
         Array.Fill(bytes, (byte)0xFF);
         Assert.Equal(127, SecondaryController.ReadList(bytes).Count);
+        Assert.Equal(127, SecondaryController.ReadList([.. bytes, .. bytes]).Count);
         Assert.Empty(SecondaryController.ReadList([]));
         Assert.Empty(SecondaryController.ReadList(bytes.AsSpan(0, 40)));
         Assert.Equal(new SecondaryController(0xFFFF, 0xFFFF, true, 0xFFFF, 0xFFFF, 0xFFFF), SecondaryController.ReadList(bytes)[0]);
     }
+
+    [Fact]
+    public void A_list_has_what_its_count_says_as_far_as_its_bytes_go() =>
+        Gen.Select(Gen.Byte, Gen.Int[0, 2 * IdentifyController.Length]).Sample(
+            (count, length) =>
+            {
+                byte[] bytes = new byte[length];
+                if (length > 0)
+                {
+                    bytes[0] = count;
+                }
+
+                int room = Math.Max(0, (Math.Min(length, IdentifyController.Length) - 32) / 32);
+                return SecondaryController.ReadList(bytes).Count == Math.Min(length > 0 ? count : 0, room);
+            },
+            seed: Seeds.Fixed);
 
     private static byte[] Controller()
     {
