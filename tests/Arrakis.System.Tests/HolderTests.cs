@@ -1,5 +1,6 @@
 using Arrakis.Contract;
 using Arrakis.Contract.Control;
+using Arrakis.Native.Processes;
 using Arrakis.SystemApp.Conversation;
 using Arrakis.SystemTests.Support;
 using Arrakis.TestBed.Daemon;
@@ -37,6 +38,27 @@ public sealed class HolderTests
         Assert.True(times.Min() < s_bound, $"It took {string.Join(", ", times)}.");
         DeviceDescription device = Assert.Single(await client.ListDevicesAsync(TestContext.Current.CancellationToken));
         Assert.All(device.VirtualFunctions, static function => Assert.Null(function.BindingId));
+    }
+
+    [Fact]
+    public async Task A_request_of_a_holder_that_was_killed_meanwhile_is_no_fault_of_the_daemon()
+    {
+        await using DaemonProcess daemon = await DaemonProcess.StartAsync(cancellation: TestContext.Current.CancellationToken);
+        await using ArrakisClient client = await daemon.ConnectAsync(TestContext.Current.CancellationToken);
+        await using AppProcess app = AppProcess.Start(new ChurnOrder(daemon.ControlSocket, 2, 1));
+        await daemon.UntilAsync(async () => (await app.AskAsync<DoneReport>("count")).Count > 0, "a holder that binds", TestContext.Current.CancellationToken);
+
+        // While the daemon stands still, each of its threads comes to a request.
+        using (ProcessDescriptor process = ProcessDescriptor.Open(daemon.ProcessId))
+        {
+            _ = process.Signal(Signals.Stop);
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken);
+            await app.KillAsync();
+            _ = process.Signal(Signals.Continue);
+        }
+
+        await daemon.UntilAsync(async () => (await client.ListBindingsAsync(TestContext.Current.CancellationToken)).Count == 0, "an end of the holder's bindings", TestContext.Current.CancellationToken);
+        Assert.DoesNotContain("Request failed", daemon.Log, StringComparison.Ordinal);
     }
 
     [Fact]

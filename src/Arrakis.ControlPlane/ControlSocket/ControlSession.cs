@@ -242,7 +242,7 @@ internal sealed class ControlSession : IDisposable
         try
         {
             // Looked at anew: the process may run another program by now.
-            using PeerIdentity peer = _inspector.Inspect(_socket);
+            using PeerIdentity peer = InspectPeer();
             return await _handler.AnswerAsync(peer, request, this, _closing.Token).ConfigureAwait(false);
         }
         catch (ArrakisException e)
@@ -253,6 +253,18 @@ internal sealed class ControlSession : IDisposable
         {
             _logger.LogError(e, "{Peer}: {Request} failed.", _peer, request.GetType().Name);
             return new Answer(ToReply(request.Id, new ArrakisException(ErrorCode.Internal, $"The request failed in the daemon: {e.Message}", "See the daemon's log (journalctl -u arrakisd).")));
+        }
+    }
+
+    private PeerIdentity InspectPeer()
+    {
+        try
+        {
+            return _inspector.Inspect(_socket);
+        }
+        catch (LinuxException e) when (_peer.Process.HasExited)
+        {
+            throw new OperationCanceledException("The process that asked has ended.", e); // Nobody waits for an answer.
         }
     }
 
