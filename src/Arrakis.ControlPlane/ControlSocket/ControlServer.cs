@@ -13,8 +13,6 @@ internal sealed class ControlServer(
     : IAsyncDisposable
 {
     private const int Backlog = 4096;
-    private const int OutOfDescriptors = 24; // EMFILE
-    private const int OutOfDescriptorsInSystem = 23; // ENFILE
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_pauseWithoutDescriptors = TimeSpan.FromMilliseconds(100);
 
@@ -110,19 +108,20 @@ internal sealed class ControlServer(
         ControlSession session;
         try
         {
-            peer = inspector.Inspect(socket);
+            peer = inspector.TryInspect(socket);
+            if (peer is null)
+            {
+                socket.Dispose();
+                return;
+            }
+
             session = new ControlSession(socket, peer, services, _stopping.Token);
         }
-        catch (LinuxException e)
+        catch (LinuxException)
         {
             peer?.Dispose();
             socket.Dispose();
-            if (e.Errno is OutOfDescriptors or OutOfDescriptorsInSystem)
-            {
-                throw;
-            }
-
-            return; // The process has ended since.
+            throw;
         }
 
         registry.Enter(session);

@@ -215,7 +215,12 @@ internal sealed class ControlSession : IDisposable
         Binding? binding = null;
         try
         {
-            (ControlReply reply, binding) = await RunRequestAsync(request).ConfigureAwait(false);
+            if (await RunRequestAsync(request).ConfigureAwait(false) is not { } answer)
+            {
+                return;
+            }
+
+            (ControlReply reply, binding) = answer;
             bool sent = binding is null
                 ? await SendAsync(reply).ConfigureAwait(false)
                 : await SendGrantAsync(reply, binding).ConfigureAwait(false);
@@ -237,13 +242,14 @@ internal sealed class ControlSession : IDisposable
         }
     }
 
-    private async Task<Answer> RunRequestAsync(ControlRequest request)
+    /// <summary>Null where the process has ended: nobody waits for an answer, and what it had is taken down for its end.</summary>
+    private async Task<Answer?> RunRequestAsync(ControlRequest request)
     {
         try
         {
             // Looked at anew: the process may run another program by now.
-            using PeerIdentity peer = InspectPeer();
-            return await _handler.AnswerAsync(peer, request, this, _closing.Token).ConfigureAwait(false);
+            using PeerIdentity? peer = _inspector.TryInspect(_socket);
+            return peer is null ? null : await _handler.AnswerAsync(peer, request, this, _closing.Token).ConfigureAwait(false);
         }
         catch (ArrakisException e)
         {
@@ -253,18 +259,6 @@ internal sealed class ControlSession : IDisposable
         {
             _logger.LogError(e, "{Peer}: {Request} failed.", _peer, request.GetType().Name);
             return new Answer(ToReply(request.Id, new ArrakisException(ErrorCode.Internal, $"The request failed in the daemon: {e.Message}", "See the daemon's log (journalctl -u arrakisd).")));
-        }
-    }
-
-    private PeerIdentity InspectPeer()
-    {
-        try
-        {
-            return _inspector.Inspect(_socket);
-        }
-        catch (LinuxException e) when (_peer.Process.HasExited)
-        {
-            throw new OperationCanceledException("The process that asked has ended.", e); // Nobody waits for an answer.
         }
     }
 

@@ -51,9 +51,9 @@ internal sealed class PeerIdentity : IDisposable
 /// <summary>Finds out who a peer is; tests script it.</summary>
 internal interface IPeerInspector
 {
-    /// <summary>Looks at the peer as it is now.</summary>
-    /// <exception cref="LinuxException">The process has ended.</exception>
-    PeerIdentity Inspect(UnixSocket socket);
+    /// <summary>Looks at the peer as it is now. Null where its process has ended.</summary>
+    /// <exception cref="LinuxException">No descriptor is left.</exception>
+    PeerIdentity? TryInspect(UnixSocket socket);
 }
 
 /// <summary>
@@ -62,21 +62,35 @@ internal interface IPeerInspector
 /// </summary>
 internal sealed class PeerInspector : IPeerInspector
 {
-    private const int NoSuchProcess = 3; // ESRCH
+    private const int OutOfDescriptors = 24; // EMFILE
+    private const int OutOfDescriptorsInSystem = 23; // ENFILE
 
     /// <inheritdoc/>
-    public PeerIdentity Inspect(UnixSocket socket)
+    public PeerIdentity? TryInspect(UnixSocket socket)
     {
         PeerCredentials credentials = socket.PeerCredentials;
-        ProcessDescriptor process = socket.OpenPeerProcess();
+        ProcessDescriptor process;
+        try
+        {
+            process = socket.OpenPeerProcess();
+        }
+        catch (LinuxException e) when (e.Errno is not (OutOfDescriptors or OutOfDescriptorsInSystem))
+        {
+            return null;
+        }
+
         try
         {
             string executable = ReadExecutable(credentials.ProcessId);
             FileIdentity? executableFile = FileIdentity.TryRead($"/proc/{credentials.ProcessId}/exe");
             IReadOnlyList<uint> groups = ReadGroups(credentials.ProcessId);
-            return process.HasExited
-                ? throw new LinuxException($"looking at process {credentials.ProcessId}", NoSuchProcess)
-                : new PeerIdentity(credentials.ProcessId, credentials.UserId, credentials.GroupId, groups, executable, executableFile, process);
+            if (!process.HasExited)
+            {
+                return new PeerIdentity(credentials.ProcessId, credentials.UserId, credentials.GroupId, groups, executable, executableFile, process);
+            }
+
+            process.Dispose();
+            return null;
         }
         catch
         {

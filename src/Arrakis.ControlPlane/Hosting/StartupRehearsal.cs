@@ -73,7 +73,7 @@ internal sealed class StartupRehearsal(
     private async Task PlayAsync(Ledger stage, IDevice device, CancellationToken cancellation)
     {
         (UnixSocket client, UnixSocket server) = UnixSocket.Pair(UnixSocketKind.SequencedPacket);
-        PeerIdentity peer = inspector.Inspect(server);
+        PeerIdentity peer = inspector.TryInspect(server)!; // this process
         LocatedArea? area = device is IBlockDevice block ? AreaOf(block, peer) : null;
         AreaDirectory stageAreas = area is null ? areas : new AreaDirectory(options, time, NullLogger<AreaDirectory>.Instance) { Played = area };
         var rule = new PolicyRule { Name = "rehearsal", Anyone = true, Devices = [device.Options.Name], Areas = [PlayedArea], VirtualFunctions = int.MaxValue, MemoryBytes = long.MaxValue, Administrator = true };
