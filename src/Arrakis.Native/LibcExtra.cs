@@ -8,6 +8,7 @@ internal static unsafe partial class LibcExtra
     internal const int SoPeerPidFd = 77;
     internal const int PrSetNoNewPrivileges = 38;
     internal const long SysSeccomp = 317;
+    internal const long SysBpf = 321;
     internal const long SysPidfdOpen = 434;
     internal const long SysPidfdSendSignal = 424;
     internal const int RwfNoWait = 8;

@@ -1,7 +1,7 @@
-using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using Arrakis.Native.Bpf;
+using Arrakis.Native.Net;
 using Tmds.Linux;
 
 namespace Arrakis.Native.Tests;
@@ -156,9 +156,7 @@ public sealed class BpfTests
         using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         using var sender = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        byte[] sent = new byte[4];
-        BinaryPrimitives.WriteInt32LittleEndian(sent, 7);
-        sender.SendTo(sent, receiver.LocalEndPoint!);
+        sender.SendTo(new byte[4], receiver.LocalEndPoint!);
         return receiver.Poll(TimeSpan.FromMilliseconds(100), SelectMode.SelectRead);
     }
 
@@ -171,23 +169,12 @@ public sealed class BpfTests
             failure = Record.Exception(() =>
             {
                 LinuxException.ThrowIfNegative(LibC.unshare(LibC.CLONE_NEWNET), "unshare(CLONE_NEWNET)");
-                SetLoopbackUp();
+                TapInterface.SetUp("lo");
                 test();
             });
         });
         thread.Start();
         thread.Join();
         Assert.Null(failure);
-    }
-
-    private static unsafe void SetLoopbackUp()
-    {
-        const int SetFlags = 0x8914; // SIOCSIFFLAGS
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        byte* request = stackalloc byte[40]; // struct ifreq: name, flags
-        new Span<byte>(request, 40).Clear();
-        "lo"u8.CopyTo(new Span<byte>(request, 16));
-        *(short*)(request + 16) = 1; // IFF_UP
-        LinuxException.ThrowIfNegative(LibC.ioctl((int)socket.Handle, SetFlags, request), "ioctl(SIOCSIFFLAGS)");
     }
 }

@@ -19,13 +19,12 @@ internal static unsafe class BpfCalls
     internal const int LinkDetach = 34;
 
     internal const int NameLength = 16; // BPF_OBJ_NAME_LEN
-
-    private const nint SystemCall = 321; // of x86-64
+    internal const uint AttachXdp = 37; // BPF_XDP
 
     /// <summary>Makes a call; a negative result leaves its cause in errno.</summary>
     internal static int TryCall<TArgument>(int command, TArgument* argument)
         where TArgument : unmanaged =>
-        (int)LibcExtra.Syscall(SystemCall, command, (nint)argument, sizeof(TArgument), 0, 0);
+        (int)LibcExtra.Syscall((nint)LibcExtra.SysBpf, command, (nint)argument, sizeof(TArgument), 0, 0);
 
     /// <summary>Makes a call; the result is not negative.</summary>
     /// <exception cref="LinuxException">It failed.</exception>

@@ -20,7 +20,6 @@ public readonly record struct BpfTestResult(uint Result, uint Nanoseconds);
 /// <summary>A program that the kernel's verifier has taken and compiled (bpf(2)).</summary>
 public sealed unsafe class BpfProgram : IDisposable
 {
-    private const uint XdpAttachKind = 37; // BPF_XDP
     private const uint TakesFragments = 1 << 5; // BPF_F_XDP_HAS_FRAGS
     private const int LogLength = 1 << 22;
 
@@ -58,7 +57,7 @@ public sealed unsafe class BpfProgram : IDisposable
                 Instructions = first,
                 License = license,
                 Flags = takesFragments ? TakesFragments : 0,
-                AttachKind = kind == BpfProgramKind.Xdp ? XdpAttachKind : 0,
+                AttachKind = kind == BpfProgramKind.Xdp ? BpfCalls.AttachXdp : 0,
             };
             BpfCalls.WriteName(name, argument.Name);
             int number = BpfCalls.TryCall(BpfCalls.ProgramLoad, &argument);

@@ -21,7 +21,6 @@ public enum XdpMode
 /// </summary>
 public sealed unsafe class XdpLink : IDisposable
 {
-    private const uint AttachKind = 37; // BPF_XDP
     private const uint LinkKind = 6; // BPF_LINK_TYPE_XDP
     private const uint OnlyInPlaceOf = 4; // BPF_F_REPLACE
 
@@ -50,7 +49,7 @@ public sealed unsafe class XdpLink : IDisposable
     {
         ArgumentNullException.ThrowIfNull(program);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(interfaceIndex);
-        var argument = new BpfCalls.LinkArgument { Program = program.Descriptor.Number, Interface = interfaceIndex, AttachKind = AttachKind, Flags = (uint)mode };
+        var argument = new BpfCalls.LinkArgument { Program = program.Descriptor.Number, Interface = interfaceIndex, AttachKind = BpfCalls.AttachXdp, Flags = (uint)mode };
         int number = BpfCalls.Call(BpfCalls.LinkCreate, &argument, $"bpf(BPF_LINK_CREATE, interface {interfaceIndex})");
         return new XdpLink(new Descriptor(number));
     }

@@ -84,7 +84,8 @@ public sealed unsafe class TapInterface : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Descriptor.Dispose();
 
-    private static void SetUp(string name)
+    /// <summary>Sets an interface of this thread's network namespace up.</summary>
+    internal static void SetUp(string name)
     {
         int number = LibC.socket(LibC.AF_INET, LibC.SOCK_DGRAM | LibC.SOCK_CLOEXEC, 0);
         LinuxException.ThrowIfNegative(number, "socket");

@@ -39,8 +39,8 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
     public override IReadOnlyList<byte[]> Corpus { get; } =
     [
         [0, 3, 1, 2, 2, 0, 0, 2, 1, 0, 0, 3, 7],
-        .. from length in (int[])[20, 90, 300] select Script(length, []),
-        .. from statuses in Statuses().Chunk(32) select Script(int.MaxValue, statuses),
+        .. from count in (int[])[2, 9, 30] select Script(new ushort[count]),
+        .. from statuses in Statuses().Chunk(32) select Script(statuses),
         Identity(6, 4, 9),
         [.. Enumerable.Repeat((byte)0xFF, IdentifyController.Length + 64)], // a list that says more than it has room for
     ];
@@ -77,20 +77,19 @@ internal sealed unsafe class NvmeTarget : FuzzTarget, IDisposable
         }
     }
 
-    // Submits, and completes in the same order as a controller that behaves: with success to a length, or once with each status.
-    private static byte[] Script(int length, ushort[] statuses)
+    // Submits, and completes in the same order as a controller that behaves: once with each status.
+    private static byte[] Script(ushort[] statuses)
     {
         List<byte> script = [];
         HashSet<byte> kept = []; // Tags of commands that a deleted queue aborted: these stay with the device.
         byte tag = 0;
-        for (int i = 0; script.Count < length && (statuses.Length == 0 || i < statuses.Length); i++)
+        foreach (ushort status in statuses)
         {
             do
             {
                 tag = (byte)((tag + 1) % Depth);
             }
             while (kept.Contains(tag));
-            ushort status = statuses.Length == 0 ? (ushort)0 : statuses[i];
             script.AddRange([0, tag, 1, 2, tag, (byte)status, (byte)(status >> 8), 3, 1, 4]);
             if ((status & NvmeStatus.CodeMask) == NvmeStatus.AbortedQueueDeleted)
             {
