@@ -187,24 +187,24 @@ public sealed class IgbNicTests
         byte[] frame = TestFrames.Udp(1, 7, new byte[500]);
         byte[] sent = new byte[IgbRings.BufferSize];
         PacketHandler handler = NativeEchoTests.Echo;
-        Serve(WarmUp);
+        _ = Serve(WarmUp, () => 0, 0);
 
         // The runtime may stop a thread for reasons of its own, in one round or another; what a datagram needs comes in each.
+        // Only the polls are counted: the device and the assertions allocate, and so call the collector on this thread.
         long fewest = long.MaxValue;
         for (int round = 0; round < 10 && fewest != 0; round++)
         {
             using var counter = new SystemCallCounter(PinnedThread.CurrentId);
             long before = counter.Count;
             long reading = counter.Count - before;
-            before = counter.Count;
-            Serve(10_000);
-            fewest = Math.Min(fewest, counter.Count - before - reading);
+            fewest = Math.Min(fewest, Serve(10_000, () => counter.Count, reading));
         }
 
         Assert.Equal(0, fewest);
 
-        void Serve(int datagrams)
+        long Serve(int datagrams, Func<long> count, long reading)
         {
+            long calls = 0;
             for (int served = 0; served < datagrams; served += Batch)
             {
                 for (int i = 0; i < Batch; i++)
@@ -212,12 +212,17 @@ public sealed class IgbNicTests
                     Assert.True(nic.Device.TryDeliver(frame, IgbReceiveDescriptor.TransportChecked));
                 }
 
-                Assert.Equal(Batch, nic.Nic.PollOnce(handler));
+                long before = count();
+                int polled = nic.Nic.PollOnce(handler);
+                calls += count() - before - reading;
+                Assert.Equal(Batch, polled);
                 for (int i = 0; i < Batch; i++)
                 {
                     Assert.Equal(frame.Length, nic.Device.TryTake(sent));
                 }
             }
+
+            return calls;
         }
     }
 
