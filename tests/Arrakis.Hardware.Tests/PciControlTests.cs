@@ -114,6 +114,25 @@ public sealed class PciControlTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_a_link_a_function_is_set_up_as_long_as_no_rate_is_wanted()
+    {
+        var daemon = StartDaemon();
+        PciAddress address = Address(LabMachine.Igb);
+        await daemon.Sriov.CreateAsync(address, 1);
+        try
+        {
+            await IpAsync("link", "set", LabMachine.Igb.NetworkInterface, "down");
+            var control = new VfControl(LabMachine.Igb.NetworkInterface);
+            Assert.Equal(ErrorCode.SettingRefused, Assert.Throws<ArrakisException>(() => control.Apply(0, new VfSettings { MaxRateMegabits = 100 })).Code);
+            Assert.Equal(0u, control.Apply(0, new VfSettings { Vlan = 0, SpoofCheck = true, MaxRateMegabits = 0 }).MaxRate);
+        }
+        finally
+        {
+            await daemon.Sriov.RestoreAsync(address);
+        }
+    }
+
+    [Fact]
     public async Task A_setting_that_the_driver_does_not_have_is_an_error_that_names_it()
     {
         var daemon = StartDaemon();
@@ -142,7 +161,7 @@ public sealed class PciControlTests : IDisposable
     {
         PciAddress address = Address(LabMachine.PlainNvme);
         var daemon = StartDaemon();
-        daemon.Checks.EnsureBindable(address, [], allowNoIommu: false);
+        daemon.Checks.EnsureBindable(address, []);
         await daemon.Drivers.BindAsync(address);
         try
         {
@@ -188,7 +207,7 @@ public sealed class PciControlTests : IDisposable
         await RunAsync("busybox", "mount", "-t", "ext2", disk, point);
         try
         {
-            ArrakisException fault = Assert.Throws<ArrakisException>(() => daemon.Checks.EnsureBindable(address, [], allowNoIommu: false));
+            ArrakisException fault = Assert.Throws<ArrakisException>(() => daemon.Checks.EnsureBindable(address, []));
             Assert.Equal(ErrorCode.DeviceInUse, fault.Code);
             Assert.Contains($"is mounted at {point}", fault.Cause, StringComparison.Ordinal);
             Assert.Contains($"umount {point}", fault.Remedy, StringComparison.Ordinal);
@@ -200,7 +219,7 @@ public sealed class PciControlTests : IDisposable
             Directory.Delete(point);
         }
 
-        daemon.Checks.EnsureBindable(address, [], allowNoIommu: false);
+        daemon.Checks.EnsureBindable(address, []);
     }
 
     [Fact]
@@ -213,9 +232,9 @@ public sealed class PciControlTests : IDisposable
         await IpAsync("address", "add", "192.0.2.2/24", "dev", link);
         try
         {
-            daemon.Checks.EnsureBindable(address, [], allowNoIommu: false); // Up, with an address: that alone is no obstacle.
+            daemon.Checks.EnsureBindable(address, []); // Up, with an address: that alone is no obstacle.
             await IpAsync("route", "add", "default", "via", "192.0.2.1", "dev", link);
-            ArrakisException fault = Assert.Throws<ArrakisException>(() => daemon.Checks.EnsureBindable(address, [], allowNoIommu: false));
+            ArrakisException fault = Assert.Throws<ArrakisException>(() => daemon.Checks.EnsureBindable(address, []));
             Assert.Equal((ErrorCode.DeviceInUse, $"0000:04:00.0 is in use by the kernel: {link} carries the default route."), (fault.Code, fault.Cause));
         }
         finally
@@ -224,7 +243,7 @@ public sealed class PciControlTests : IDisposable
             await IpAsync("link", "set", link, "down");
         }
 
-        daemon.Checks.EnsureBindable(address, [], allowNoIommu: false);
+        daemon.Checks.EnsureBindable(address, []);
     }
 
     [Fact]
@@ -236,7 +255,7 @@ public sealed class PciControlTests : IDisposable
         await RunAsync("busybox", "losetup", "/dev/loop3", "/dev/" + name);
         try
         {
-            ArrakisException fault = Assert.Throws<ArrakisException>(() => daemon.Checks.EnsureBindable(address, [], allowNoIommu: false));
+            ArrakisException fault = Assert.Throws<ArrakisException>(() => daemon.Checks.EnsureBindable(address, []));
             Assert.Equal((ErrorCode.DeviceInUse, $"0000:03:00.0 is in use by the kernel: {name}, loop3 on it."), (fault.Code, fault.Cause));
         }
         finally

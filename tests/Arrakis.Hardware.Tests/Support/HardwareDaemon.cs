@@ -14,10 +14,13 @@ internal sealed class HardwareDaemon : IAsyncDisposable
 
     private const string Network = "10.98.0.0/24";
 
-    private HardwareDaemon(DaemonProcess daemon, string link)
+    private readonly (int Functions, int Autoprobe) _before;
+
+    private HardwareDaemon(DaemonProcess daemon, string link, (int Functions, int Autoprobe) before)
     {
         Daemon = daemon;
         Link = link;
+        _before = before;
     }
 
     public DaemonProcess Daemon { get; }
@@ -34,10 +37,41 @@ internal sealed class HardwareDaemon : IAsyncDisposable
     /// <param name="more">More of the device's options, each with a comma before it.</param>
     public static async Task<HardwareDaemon> StartAsync(string kind, string vfio, int functions = 2, string more = "")
     {
+        if (kind == "virtio")
+        {
+            return await StartOnAsync(LabMachine.VirtioNet, vfio, more);
+        }
+
         string link = LabMachine.Igb.NetworkInterface;
-        string device = kind == "igbvf"
-            ? $$"""{ "kind": "sriov", "name": "{{Device}}", "physicalFunction": "{{link}}", "functions": {{functions}}, "networks": ["{{Network}}"], "vfio": "{{vfio}}"{{more}} }"""
-            : $$"""{ "kind": "pci", "name": "{{Device}}", "functions": ["{{LabMachine.VirtioNet}}"], "networks": ["{{Network}}"], "vfio": "{{vfio}}"{{more}} }""";
+        return await StartAsync(link, $$"""{ "kind": "sriov", "name": "{{Device}}", "physicalFunction": "{{link}}", "functions": {{functions}}, "networks": ["{{Network}}"], "vfio": "{{vfio}}"{{more}} }""");
+    }
+
+    /// <summary>Starts it with a function that is there already.</summary>
+    public static Task<HardwareDaemon> StartOnAsync(PciFunction function, string vfio, string more = "") => StartAsync(
+        LabMachine.Igb.NetworkInterface,
+        $$"""{ "kind": "pci", "name": "{{Device}}", "functions": ["{{function}}"], "networks": ["{{Network}}"], "vfio": "{{vfio}}"{{more}} }""");
+
+    /// <summary>A conversation with the daemon.</summary>
+    public ValueTask<ArrakisClient> ConnectAsync() => Daemon.ConnectAsync(TestContext.Current.CancellationToken);
+
+    /// <summary>Waits until nothing is bound: what a process that ended has left is taken down after its end.</summary>
+    public async Task UntilNothingIsBoundAsync()
+    {
+        await using ArrakisClient client = await ConnectAsync();
+        await Daemon.UntilAsync(async () => (await client.ListBindingsAsync(TestContext.Current.CancellationToken)).Count == 0, "an end of all bindings", TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Ends it, and checks that it leaves the card as it found it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Daemon.DisposeAsync();
+        await IpAsync("address", "flush", "dev", Link);
+        Assert.Equal(_before, ReadCard());
+    }
+
+    private static async Task<HardwareDaemon> StartAsync(string link, string device)
+    {
+        (int Functions, int Autoprobe) before = ReadCard();
         await IpAsync("link", "set", link, "up");
         await IpAsync("address", "replace", $"{Kernel}/24", "dev", link);
         var setup = new DaemonSetup
@@ -52,24 +86,10 @@ internal sealed class HardwareDaemon : IAsyncDisposable
                 """,
         };
         DaemonProcess daemon = await DaemonProcess.StartAsync(setup, TestContext.Current.CancellationToken);
-        return new HardwareDaemon(daemon, link);
+        return new HardwareDaemon(daemon, link, before);
     }
 
-    /// <summary>A conversation with the daemon.</summary>
-    public ValueTask<ArrakisClient> ConnectAsync() => Daemon.ConnectAsync(TestContext.Current.CancellationToken);
-
-    /// <summary>Waits until nothing is bound: what a process that ended has left is taken down after its end.</summary>
-    public async Task UntilNothingIsBoundAsync()
-    {
-        await using ArrakisClient client = await ConnectAsync();
-        await Daemon.UntilAsync(async () => (await client.ListBindingsAsync(TestContext.Current.CancellationToken)).Count == 0, "an end of all bindings", TestContext.Current.CancellationToken);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await Daemon.DisposeAsync();
-        await IpAsync("address", "flush", "dev", Link);
-    }
+    private static (int Functions, int Autoprobe) ReadCard() => (LabMachine.Igb.Number("sriov_numvfs"), LabMachine.Igb.Number("sriov_drivers_autoprobe"));
 
     private static Task IpAsync(params string[] arguments) => Command.RunAsync("ip", arguments, CancellationToken.None);
 }

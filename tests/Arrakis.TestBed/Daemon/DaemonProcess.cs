@@ -109,7 +109,7 @@ public sealed partial class DaemonProcess : IAsyncDisposable
     public async Task StartAgainAsync(CancellationToken cancellation = default)
     {
         Dictionary<string, string> environment = new(_setup.Environment) { [_mark.Variable] = _mark.Value };
-        _process = ChildProcess.Start("arrakisd", null, Programs.Daemon, ["--config", Path.Combine(Folder, ConfigurationName)], ChildEnding.Signal, environment);
+        _process = ChildProcess.Start("arrakisd", null, Programs.Daemon, ["--config", Path.Combine(Folder, ConfigurationName)], ChildEnding.Signal, environment, Patience);
         await UntilAsync(IsUpAsync, "a device that is up", cancellation);
     }
 
@@ -133,6 +133,7 @@ public sealed partial class DaemonProcess : IAsyncDisposable
     }
 
     /// <summary>Ends the daemon, its devices and its keeper, also those that a killed daemon left.</summary>
+    /// <exception cref="TimeoutException">The daemon did not end when it was asked to, so it may have left the machine changed.</exception>
     public async ValueTask DisposeAsync()
     {
         if (_disposed)
@@ -141,9 +142,11 @@ public sealed partial class DaemonProcess : IAsyncDisposable
         }
 
         _disposed = true;
+        string? stuck = null;
         if (_process is not null)
         {
             await _process.DisposeAsync();
+            stuck = _process.WasKilled ? $"The daemon did not end within {Patience.TotalSeconds} s. Its log:\n{Log}" : null;
         }
 
         _mark.KillAll();
@@ -153,6 +156,10 @@ public sealed partial class DaemonProcess : IAsyncDisposable
         }
 
         Directory.Delete(Folder, recursive: true);
+        if (stuck is not null)
+        {
+            throw new TimeoutException(stuck);
+        }
     }
 
     private async Task<bool> IsUpAsync()

@@ -14,20 +14,21 @@ public sealed class ChildProcess : IAsyncDisposable
     public const string LogVariable = "ARRAKIS_TEST_LOG";
 
     private const int TerminateSignal = 15;
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan OutputGrace = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_usualGrace = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_outputGrace = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly StringBuilder _errors = new();
     private readonly ChildEnding _ending;
+    private readonly TimeSpan _grace;
     private bool _disposed;
 
-    private ChildProcess(string name, Process process, ChildEnding ending)
+    private ChildProcess(string name, Process process, ChildEnding ending, TimeSpan grace)
     {
         Name = name;
         _ending = ending;
+        _grace = grace;
         _process = process;
     }
 
@@ -36,6 +37,9 @@ public sealed class ChildProcess : IAsyncDisposable
     public int Id => _process.Id;
 
     public bool HasExited => _process.HasExited;
+
+    /// <summary>It did not end when it was asked to, and was killed.</summary>
+    public bool WasKilled { get; private set; }
 
     /// <summary>What it wrote to standard error so far.</summary>
     public string Errors
@@ -56,13 +60,15 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <param name="arguments">Its arguments.</param>
     /// <param name="ending">How it is asked to end.</param>
     /// <param name="environment">Variables of its environment, beside this process's own.</param>
+    /// <param name="grace">How long it has to end before it is killed; 5 s where it is not given.</param>
     public static ChildProcess Start(
         string name,
         string? networkNamespace,
         string program,
         IReadOnlyList<string> arguments,
         ChildEnding ending,
-        IReadOnlyDictionary<string, string>? environment = null)
+        IReadOnlyDictionary<string, string>? environment = null,
+        TimeSpan? grace = null)
     {
         // Both programs replace themselves by the next, so the process has the number that Process knows.
         string[] inNamespace = networkNamespace is null ? [] : ["nsenter", $"--net={networkNamespace}"];
@@ -79,7 +85,7 @@ public sealed class ChildProcess : IAsyncDisposable
         }
 
         var process = new Process { StartInfo = start, EnableRaisingEvents = true };
-        var child = new ChildProcess(name, process, ending);
+        var child = new ChildProcess(name, process, ending, grace ?? s_usualGrace);
         process.Exited += (_, _) => child._exited.TrySetResult();
         process.ErrorDataReceived += child.OnError;
         _ = process.Start();
@@ -173,6 +179,7 @@ public sealed class ChildProcess : IAsyncDisposable
             _ = Signal(TerminateSignal);
             if (!await EndsAsync())
             {
+                WasKilled = true;
                 _process.Kill(entireProcessTree: true);
                 await _exited.Task;
             }
@@ -190,7 +197,7 @@ public sealed class ChildProcess : IAsyncDisposable
     {
         try
         {
-            await _exited.Task.WaitAsync(Grace);
+            await _exited.Task.WaitAsync(_grace);
             return true;
         }
         catch (TimeoutException)
@@ -203,7 +210,7 @@ public sealed class ChildProcess : IAsyncDisposable
     {
         await _exited.Task.WaitAsync(cancellation);
         using var grace = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        grace.CancelAfter(OutputGrace);
+        grace.CancelAfter(s_outputGrace);
         try
         {
             await _process.WaitForExitAsync(grace.Token);

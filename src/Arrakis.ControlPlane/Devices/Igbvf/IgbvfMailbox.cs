@@ -37,7 +37,7 @@ internal sealed class IgbvfMailbox(IRegisterFile registers, TimeProvider time)
         MacAddress mac = MacAddress.Read(octets);
         return (answer[0] & Accepted) != 0 && mac.IsUnicast
             ? mac
-            : throw new FunctionFaultException($"the physical function's driver gives it no hardware address (answer {answer[0]:x8}, {mac})");
+            : throw new FunctionFaultException($"the physical function's driver gives it no hardware address (answer {answer[0]:x8}, {mac}): 'ip link set INTERFACE vf NUMBER mac ADDRESS' does, and so does a device of kind \"sriov\"");
     }
 
     /// <summary>Has frames let through up to a length.</summary>

@@ -8,14 +8,11 @@ namespace Arrakis.ControlPlane.Devices.Pci;
 /// <param name="use">Finds what the kernel uses.</param>
 internal sealed class BindChecks(PciBus bus, KernelUse use)
 {
-    private string NoIommuSwitch => Path.Combine(bus.Root, "module/vfio/parameters/enable_unsafe_noiommu_mode");
-
     /// <summary>Refuses a function that may not be bound to vfio-pci for a process.</summary>
     /// <param name="address">The function.</param>
     /// <param name="ours">All functions that the daemon has or is about to take.</param>
-    /// <param name="allowNoIommu">Whether the configuration allows in so many words that no IOMMU stands between the function and memory.</param>
     /// <exception cref="ArrakisException">DeviceInUse, ForeignGroup, NoIommu, UnknownDevice, or InvalidRequest for a bridge.</exception>
-    internal void EnsureBindable(PciAddress address, IReadOnlyCollection<PciAddress> ours, bool allowNoIommu)
+    internal void EnsureBindable(PciAddress address, IReadOnlyCollection<PciAddress> ours)
     {
         PciFunction function = Require(address);
         if (function.IsBridge)
@@ -24,7 +21,7 @@ internal sealed class BindChecks(PciBus bus, KernelUse use)
         }
 
         EnsureUnused(function);
-        EnsureIsolated(function, ours, allowNoIommu);
+        EnsureIsolated(function, ours);
     }
 
     /// <summary>Reads a function that somebody has named.</summary>
@@ -50,13 +47,16 @@ internal sealed class BindChecks(PciBus bus, KernelUse use)
         }
     }
 
-    private void EnsureIsolated(PciFunction function, IReadOnlyCollection<PciAddress> ours, bool allowNoIommu)
+    private void EnsureIsolated(PciFunction function, IReadOnlyCollection<PciAddress> ours)
     {
         IommuGroup? group = function.IommuGroup is { } number ? bus.TryReadGroup(number) : null;
         if (group is null or { IsNoIommu: true })
         {
-            EnsureNoIommuAllowed(function, allowNoIommu);
-            return;
+            // VFIO's mode without an IOMMU is not offered (docs/decisions/0028): what is protected is memory, all of it.
+            throw new ArrakisException(
+                ErrorCode.NoIommu,
+                $"No IOMMU stands between {function.Address} and memory: a process that has it could read and write all of the machine's memory.",
+                "Switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on.");
         }
 
         PciFunction[] foreign = [.. group.ForeignMembers([.. ours, function.Address])];
@@ -67,25 +67,6 @@ internal sealed class BindChecks(PciBus bus, KernelUse use)
                 ErrorCode.ForeignGroup,
                 $"{function.Address} shares IOMMU group {group.Number} with {members}, which the IOMMU cannot tell from it.",
                 "Unbind these from their drivers, or move the card to a slot whose bridges isolate it (ACS).");
-        }
-    }
-
-    private void EnsureNoIommuAllowed(PciFunction function, bool allowNoIommu)
-    {
-        if (!allowNoIommu)
-        {
-            throw new ArrakisException(
-                ErrorCode.NoIommu,
-                $"No IOMMU stands between {function.Address} and memory: a process that has it could read and write all of the machine's memory.",
-                "Switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on.");
-        }
-
-        if (SysfsFile.TryReadText(NoIommuSwitch) is not "Y")
-        {
-            throw new ArrakisException(
-                ErrorCode.NoIommu,
-                $"{function.Address} has no IOMMU, and VFIO's mode without one is off or not in the kernel.",
-                "Write Y to /sys/module/vfio/parameters/enable_unsafe_noiommu_mode (the kernel needs CONFIG_VFIO_NOIOMMU).");
         }
     }
 }

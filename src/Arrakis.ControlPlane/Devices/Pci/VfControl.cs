@@ -75,10 +75,12 @@ internal sealed class VfControl(string interfaceName)
 
         if (settings.MinRateMegabits is not null || settings.MaxRateMegabits is not null)
         {
-            // Both travel together: what is not given stays as it is.
-            uint least = (uint?)settings.MinRateMegabits ?? before.MinRate ?? 0;
-            uint most = (uint?)settings.MaxRateMegabits ?? before.MaxRate ?? 0;
-            Try(function, $"a sending rate of {least} to {most} Mbit/s", () => netlink.Set(interfaceName, index, VirtualFunctionAttribute.Rate, least, most));
+            // Both travel together: what is not given stays as it is. What is so already is not set: without a link drivers refuse even that.
+            (uint least, uint most) = ((uint?)settings.MinRateMegabits ?? before.MinRate ?? 0, (uint?)settings.MaxRateMegabits ?? before.MaxRate ?? 0);
+            if ((least, most) != (before.MinRate, before.MaxRate))
+            {
+                Try(function, $"a sending rate of {least} to {most} Mbit/s", () => netlink.Set(interfaceName, index, VirtualFunctionAttribute.Rate, least, most));
+            }
         }
 
         VirtualFunctionState after = Read(netlink, function);

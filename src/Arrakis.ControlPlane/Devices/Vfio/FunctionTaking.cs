@@ -25,8 +25,7 @@ internal sealed class FunctionTaking(PciBus bus, BindChecks checks, DriverBindin
         IFunctionDriver driver = DriverOf(addresses);
         foreach (PciAddress address in addresses)
         {
-            // Memory that a process owns is given to the function: without an IOMMU that would be all memory, so it is not offered.
-            checks.EnsureBindable(address, addresses, allowNoIommu: false);
+            checks.EnsureBindable(address, addresses);
         }
 
         List<PciAddress> taken = [];
