@@ -1,3 +1,4 @@
+using Arrakis.Interop.Tests.Support;
 using Arrakis.TestBed.Daemon;
 using Arrakis.TestBed.Dpdk;
 using Arrakis.Wire;
@@ -23,7 +24,7 @@ public sealed class NetVhostTests
         _ = await backend.TellAsync("start");
         long datagrams = 0;
         long wrong = 0;
-        Poll(
+        ReflectedDatagrams.Poll(
             nic,
             () => datagrams >= 20_000,
             (received, _) =>
@@ -41,7 +42,7 @@ public sealed class NetVhostTests
 
         // Everything that DPDK has sent is in our ring or was taken out of it.
         long sent = (await backend.CountersAsync()).Sent;
-        Poll(nic, () => nic.Counters.FramesReceived >= sent, static (_, _) => { });
+        ReflectedDatagrams.Poll(nic, () => nic.Counters.FramesReceived >= sent, static (_, _) => { });
         Assert.Equal(sent, nic.Counters.FramesReceived);
         Assert.Equal(sent * 142, nic.Counters.BytesReceived);
     }
@@ -55,9 +56,10 @@ public sealed class NetVhostTests
         await using ArrakisClient client = await daemon.ConnectAsync(Cancellation);
         await using NicBinding nic = await client.BindNicAsync(new NicRequest { Device = Device, Address = _own, Mac = Mac }, Cancellation);
         _ = await backend.TellAsync("start");
-        Resolve(nic);
-        await ReflectAsync(backend);
-        Echo(nic, 3000);
+        var datagrams = new ReflectedDatagrams(nic, _other);
+        datagrams.Resolve();
+        await backend.ForwardAsync(ReflectedDatagrams.Mode);
+        datagrams.Echo(3000);
     }
 
     [Fact]
@@ -74,12 +76,13 @@ public sealed class NetVhostTests
         _ = await backend.TellAsync("start");
 
         // DPDK answers on the queue on which it was asked: what the second learns the first knows.
-        Resolve(nic, queue: 1);
-        await ReflectAsync(backend);
+        var datagrams = new ReflectedDatagrams(nic, _other);
+        datagrams.Resolve(queue: 1);
+        await backend.ForwardAsync(ReflectedDatagrams.Mode);
         for (int queue = 0; queue < 2; queue++)
         {
             long before = nic.Queues[queue].Counters.FramesReceived;
-            Echo(nic, 1000, queue);
+            datagrams.Echo(1000, queue);
             Assert.Equal(1000, nic.Queues[queue].Counters.FramesReceived - before);
         }
     }
@@ -100,17 +103,18 @@ public sealed class NetVhostTests
                 {
                     Assert.True(nic.LinkUp);
                     _ = await backend.TellAsync("start");
-                    Resolve(nic);
-                    await ReflectAsync(backend);
-                    Echo(nic, 500);
+                    var datagrams = new ReflectedDatagrams(nic, _other);
+                    datagrams.Resolve();
+                    await backend.ForwardAsync(ReflectedDatagrams.Mode);
+                    datagrams.Echo(500);
                     await backend.KillAsync();
                     await backend.DisposeAsync();
-                    Poll(nic, () => !nic.LinkUp, static (_, _) => { });
+                    ReflectedDatagrams.Poll(nic, () => !nic.LinkUp, static (_, _) => { });
 
                     // DPDK does not replace the socket that its killed predecessor has left.
                     File.Delete(SocketPath(pages));
                     backend = await StartAsync(pages, "icmpecho");
-                    Poll(nic, () => nic.LinkUp, static (_, _) => { });
+                    ReflectedDatagrams.Poll(nic, () => nic.LinkUp, static (_, _) => { });
                 }
             }
             finally
@@ -136,85 +140,4 @@ public sealed class NetVhostTests
             MoreDevices = [$$"""{ "kind": "vhost-user", "name": "{{Device}}", "networks": ["10.96.0.0/24"], "sockets": ["{{SocketPath(pages)}}"] }"""],
         },
         Cancellation);
-
-    // Sends until the neighbour's hardware address is known, which takes DPDK's answer to our question.
-    private static void Resolve(NicBinding nic, int queue = 0)
-    {
-        byte[] payload = [0];
-        NetCounters counters = nic.Queues[queue].Counters;
-        long before = counters.ArpPackets;
-        Poll(nic, () => counters.ArpPackets > before && nic.Queues[queue].TrySend(7, new UdpEndPoint(_other, 9000), payload), static (_, _) => { }, () => _ = nic.Queues[queue].TrySend(7, new UdpEndPoint(_other, 9000), payload));
-    }
-
-    private static async Task ReflectAsync(Testpmd backend)
-    {
-        _ = await backend.TellAsync("stop");
-        _ = await backend.TellAsync("set fwd 5tswap");
-        _ = await backend.TellAsync("start");
-    }
-
-    // Datagrams of many sizes, whose bytes tell their number; each comes back once, unchanged and in order.
-    private static void Echo(NicBinding nic, int count, int queue = 0)
-    {
-        const int InFlight = 32;
-        int next = 0;
-        int back = 0;
-        byte[] payload = new byte[1472];
-        PacketHandler handler = (received, _) =>
-        {
-            foreach (Packet packet in received)
-            {
-                Assert.True(packet.TryGetUdp(out UdpDatagram datagram));
-                if (datagram.Payload.Length == 1)
-                {
-                    continue; // of the time before: a question for the address
-                }
-
-                Assert.Equal(new UdpEndPoint(_other, 9001), datagram.Source);
-                Assert.Equal((ushort)77, datagram.DestinationPort);
-                Assert.True(datagram.Payload.SequenceEqual(Fill(payload, back)));
-                back++;
-            }
-        };
-        Poll(
-            nic,
-            () => back == count,
-            handler,
-            () =>
-            {
-                while (next < count && next - back < InFlight && nic.Queues[queue].TrySend(77, new UdpEndPoint(_other, 9001), Fill(payload, next)))
-                {
-                    next++;
-                }
-            });
-    }
-
-    private static ReadOnlySpan<byte> Fill(byte[] payload, int number)
-    {
-        Span<byte> part = payload.AsSpan(0, 4 + (number * 97 % 1400));
-        part.Fill((byte)number);
-        _ = BitConverter.TryWriteBytes(part, number);
-        return part;
-    }
-
-    private static void Poll(NicBinding nic, Func<bool> until, PacketHandler handler, Action? between = null)
-    {
-        long start = Environment.TickCount64;
-        while (!until())
-        {
-            between?.Invoke();
-            int received = 0;
-            foreach (NicQueue queue in nic.Queues)
-            {
-                queue.Sender.Flush();
-                received += queue.PollOnce(handler);
-            }
-
-            if (received == 0)
-            {
-                Thread.Yield();
-                Assert.True(Environment.TickCount64 - start < 45_000, $"Nothing comes: {string.Join(' ', nic.Counters.ToDictionary())}");
-            }
-        }
-    }
 }

@@ -67,38 +67,12 @@ public sealed class Testpmd : IAsyncDisposable
         StartAsync(pages, core, [device], null, arguments);
 
     /// <summary>As above, with any number of ports, numbered from 0, in a network namespace where its interfaces are to be there.</summary>
-    public static async Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments)
-    {
-        Prerequisite.Require("dpdk-testpmd", "dpdk-dev");
-        string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
-        ProcessStartInfo start = new(
-            "setsid",
-            [
-                .. inside is null ? [] : new[] { "nsenter", $"--net={inside.Path}" },
+    public static Task<Testpmd> StartAsync(HugePageFolder pages, int core, IReadOnlyList<string> devices, NetworkNamespace? inside, params string[] arguments) =>
+        StartWithPortsAsync(pages, core, ["--no-pci", .. devices.SelectMany(static device => new[] { "--vdev", device })], inside, arguments);
 
-                // Its answers leave it line by line, or they would come after the prompt that ends them.
-                "stdbuf", "-oL", "dpdk-testpmd", "--lcores", $"0@{core},1@{core}", "--no-pci", "--single-file-segments", "--no-telemetry",
-                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", prefix,
-                .. devices.SelectMany(static device => new[] { "--vdev", device }), "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
-            ])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment[RunMark.Current.Variable] = RunMark.Current.Value;
-        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."), prefix);
-        try
-        {
-            await testpmd.WaitForAsync(Prompt, 0);
-            return testpmd;
-        }
-        catch
-        {
-            await testpmd.DisposeAsync();
-            throw;
-        }
-    }
+    /// <summary>As above, on a PCI function that vfio-pci has.</summary>
+    public static Task<Testpmd> StartOnFunctionAsync(HugePageFolder pages, int core, string function, params string[] arguments) =>
+        StartWithPortsAsync(pages, core, ["--allow", function], null, arguments);
 
     /// <summary>Gives a command and returns what it answers.</summary>
     public async Task<string> TellAsync(string command)
@@ -110,6 +84,14 @@ public sealed class Testpmd : IAsyncDisposable
         // The command is echoed behind the prompt before; the next prompt ends the answer.
         await WaitForAsync(Prompt, before);
         return Output[before..];
+    }
+
+    /// <summary>Has it forward in another mode, such as <c>5tswap</c>.</summary>
+    public async Task ForwardAsync(string mode)
+    {
+        _ = await TellAsync("stop");
+        _ = await TellAsync($"set fwd {mode}");
+        _ = await TellAsync("start");
     }
 
     /// <summary>Frames that the port has received and sent so far.</summary>
@@ -162,6 +144,39 @@ public sealed class Testpmd : IAsyncDisposable
         await _reading;
         _process.Dispose();
         DpdkRuntime.Delete(_prefix);
+    }
+
+    private static async Task<Testpmd> StartWithPortsAsync(HugePageFolder pages, int core, IReadOnlyList<string> ports, NetworkNamespace? inside, string[] arguments)
+    {
+        Prerequisite.Require("dpdk-testpmd", "dpdk-dev");
+        string prefix = string.Create(CultureInfo.InvariantCulture, $"arrakis{Environment.ProcessId}n{Interlocked.Increment(ref s_count)}");
+        ProcessStartInfo start = new(
+            "setsid",
+            [
+                .. inside is null ? [] : new[] { "nsenter", $"--net={inside.Path}" },
+
+                // Its answers leave it line by line, or they would come after the prompt that ends them.
+                "stdbuf", "-oL", "dpdk-testpmd", "--lcores", $"0@{core},1@{core}", "--single-file-segments", "--no-telemetry",
+                "--socket-mem", "64", "--huge-dir", pages.Pages, "--file-prefix", prefix,
+                .. ports, "--", "--interactive", "--total-num-mbufs=8192", "--no-lsc-interrupt", .. arguments,
+            ])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment[RunMark.Current.Variable] = RunMark.Current.Value;
+        var testpmd = new Testpmd(Process.Start(start) ?? throw new InvalidOperationException("dpdk-testpmd did not start."), prefix);
+        try
+        {
+            await testpmd.WaitForAsync(Prompt, 0);
+            return testpmd;
+        }
+        catch
+        {
+            await testpmd.DisposeAsync();
+            throw;
+        }
     }
 
     private void Signal(int signal)
