@@ -24,11 +24,11 @@ build: ## Builds everything.
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 
 test: ## Checks the format and runs all tests; the last line counts them (root).
-	@scripts/setup build test
+	@scripts/setup build test lab
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/test $(CONFIGURATION)
 
-test-hardware: ## Runs the tests of bindings of hardware in a virtual machine; the last line counts them (root).
+test-hardware: ## Runs of them those of bindings of hardware, in a virtual machine (root).
 	@scripts/setup build test lab
 	dotnet build $(SOLUTION) -c $(CONFIGURATION) -v q
 	@scripts/test $(CONFIGURATION) Arrakis.Hardware.Tests
